@@ -1,0 +1,64 @@
+/**
+ * The argument checks of the portable tier. The addon makes the same ones, in the same order and the same words,
+ * because it must never read out of bounds whoever calls it; `test/kernels/arguments.test.ts` compares the two.
+ */
+
+/** The last byte that a kernel addresses: positions and lengths are 32-bit integers in both tiers. */
+const INT32_MAX = 0x7fff_ffff;
+
+// The brand of a typed array rather than its prototype: an array from another realm (Jest, `node:vm`) is one too, an
+// object that only inherits from `Uint8Array.prototype` is not.
+const typeName = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)
+  ?.get as (this: unknown) => string | undefined;
+
+function fail(error: TypeError | RangeError, code: string): never {
+  throw Object.assign(error, { code });
+}
+
+/** Throws a TypeError unless `value` is a Uint8Array. */
+export function checkBytes(value: unknown, name: string): void {
+  if (typeName.call(value) !== 'Uint8Array')
+    fail(new TypeError(`${name} must be a Uint8Array`), 'ERR_INVALID_ARG_TYPE');
+}
+
+/** Throws a TypeError unless `value` is a number, a RangeError unless it is an integer from `min` to `max`. */
+export function checkInteger(value: unknown, name: string, min: number, max: number): void {
+  if (typeof value !== 'number') fail(new TypeError(`${name} must be a number`), 'ERR_INVALID_ARG_TYPE');
+  if (!(value >= min && value <= max && Math.floor(value) === value)) {
+    fail(new RangeError(`${name} must be an integer from ${min} to ${max}`), 'ERR_OUT_OF_RANGE');
+  }
+}
+
+/** Checks a range of bytes: `start` from 0 to `end`, `end` to the length. */
+export function checkRange(data: Uint8Array, start: number, startName: string, end: number, endName: string): void {
+  const most = reach(data);
+  checkInteger(start, startName, 0, most);
+  checkInteger(end, endName, start, most);
+}
+
+/** The bytes of an array that a kernel can address. */
+export function reach(data: Uint8Array): number {
+  return Math.min(data.length, INT32_MAX);
+}
+
+/** Throws a TypeError unless `value` is a number, a RangeError unless it is at least 0 (`Infinity` included). */
+export function checkLimit(value: unknown, name: string): void {
+  if (typeof value !== 'number') fail(new TypeError(`${name} must be a number`), 'ERR_INVALID_ARG_TYPE');
+  if (!(value >= 0)) fail(new RangeError(`${name} must be at least 0`), 'ERR_OUT_OF_RANGE');
+}
+
+/** Throws a TypeError unless `table` is an Int32Array that holds `places` or more. */
+export function checkTable(table: unknown, places: number): asserts table is Int32Array {
+  if (typeName.call(table) !== 'Int32Array') fail(new TypeError('batch must be a FrameBatch'), 'ERR_INVALID_ARG_TYPE');
+  if ((table as Int32Array).length < places) fail(new RangeError('batch must have room for a row'), 'ERR_OUT_OF_RANGE');
+}
+
+/** Throws a RangeError unless two ranges of `length` bytes are the same or apart. */
+export function checkOverlap(a: Uint8Array, aStart: number, b: Uint8Array, bStart: number, length: number): void {
+  const distance = a.byteOffset + aStart - (b.byteOffset + bStart);
+  if (distance === 0 || Math.abs(distance) >= length) return;
+  // Asked last, because asking an array for its buffer is slow.
+  if (a === b || a.buffer === b.buffer) {
+    fail(new RangeError('src and dst must be the same range or not overlap'), 'ERR_OUT_OF_RANGE');
+  }
+}
