@@ -1,0 +1,472 @@
+/**
+ * An established WebSocket connection as a state machine: bytes in, events out, events in, bytes out. It touches no
+ * socket, reads no clock and starts no timer, so it runs on any ordered stream, after anybody's handshake.
+ *
+ * The rules it follows:
+ *
+ *  1. Nothing is parsed ahead of the caller. An event, and the change of state that it brings, happen when `poll`
+ *     returns it.
+ *  2. A caller's mistake is a LocalProtocolError, thrown before anything changes. A peer's is a close event with
+ *     origin `'violation'`: our Close is queued, and what comes after is dropped, not stored.
+ *  3. Close is the last thing sent and never overtakes what was queued before it. Pongs and keep-alive pings overtake
+ *     at a frame boundary, one of each at most waits.
+ */
+
+import { Buffer } from 'node:buffer';
+import { CloseCode, closePayload, parseClose } from './close.js';
+import { Deadline, KeepAlive } from './deadlines.js';
+import { LocalProtocolError, type ProtocolError } from './errors.js';
+import {
+  BytesMessage,
+  CloseConnection,
+  type CloseOrigin,
+  type FrameEvent,
+  NEED_DATA as NEED_DATA_EVENT,
+  PAUSED as PAUSED_EVENT,
+  Ping,
+  Pong,
+  TextMessage,
+} from './events.js';
+import type { Extension } from './extensions/extension.js';
+import { BYTES, CLOSE, type Kind, NEED_DATA, PAUSED, PING, PONG, TEXT, VIOLATION } from './frames/kind.js';
+import { asBuffer, FrameReader } from './frames/reader.js';
+import { MessageSender } from './frames/sender.js';
+import { ConnectionConfig, type ConnectionOptions } from './options.js';
+import { ConnectionState, ConnectionType, nextState, Transition } from './state.js';
+import { type Violation, violationError } from './violations.js';
+
+/**
+ * What whoever moves the bytes should do now. Output comes first in every case: write what `takeOutput` gives, then
+ * follow this.
+ *
+ * - `'open'` go on;
+ * - `'half-close'` end the sending side (a server, which closes first, RFC 6455 §7.1.1) and read to the end;
+ * - `'await-peer-close'` read to the end and close then (a client);
+ * - `'destroy'` close both sides: with a `nextDeadline`, by ending the sending side and reading to the end until then,
+ *   because a stream closed with input unread may be reset before the peer sees our Close; without one, at once.
+ */
+export type Transport = 'open' | 'half-close' | 'await-peer-close' | 'destroy';
+
+/** How a connection ended, once a close event was returned. */
+interface Ending {
+  readonly code: number;
+  readonly reason: string;
+  readonly origin: CloseOrigin;
+  readonly error: ProtocolError | null;
+}
+
+/** Reasons for which `poll` does not go straight to the reader. */
+const HELD_PAUSED = 1;
+const HELD_ENDING = 2;
+const HELD_ENDED = 4;
+
+export class Connection {
+  readonly type: ConnectionType;
+  readonly config: ConnectionConfig;
+  readonly #reader: FrameReader;
+  readonly #sender: MessageSender;
+  readonly #keepAlive: KeepAlive;
+  readonly #closing: Deadline;
+  #state = ConnectionState.OPEN;
+  #kind: Kind = NEED_DATA;
+  #held = 0;
+  #ending: Ending | null = null;
+  #failed = false;
+  #eof = false;
+  #lastTold = 0;
+
+  /**
+   * @param type which side this is
+   * @param extensions the instances that a handshake agreed on, in order
+   * @param options defaults apply where they are silent; a `ConnectionConfig` is checked once and may be shared
+   * @throws LocalProtocolError `INVALID_OPTION`
+   */
+  constructor(
+    type: ConnectionType,
+    extensions: readonly Extension[] = [],
+    options: ConnectionOptions | ConnectionConfig = {},
+  ) {
+    const config = options instanceof ConnectionConfig ? options : new ConnectionConfig(options);
+    const isServer = type === ConnectionType.SERVER;
+    this.type = type;
+    this.config = config;
+    this.#reader = new FrameReader(config, isServer, extensions);
+    this.#sender = new MessageSender(config, isServer, extensions);
+    this.#keepAlive = new KeepAlive(config.pingInterval, config.pingTimeout);
+    this.#closing = new Deadline(config.closeTimeout);
+    const trailing = options instanceof ConnectionConfig ? undefined : options.trailingData;
+    if (trailing !== undefined) this.receiveData(trailing);
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  // Bytes in.
+
+  /**
+   * Takes bytes from the peer, or null for the end of its stream. The memory becomes the connection's: payloads are
+   * unmasked in it and handed out as views of it.
+   *
+   * @returns `wantsData`: false asks to stop reading until it is true again. Bytes given meanwhile are kept, unless
+   *   the peer's Close or a violation was returned, after which they are dropped.
+   */
+  receiveData(data: Uint8Array | null): boolean {
+    if (data === null) {
+      this.#eof = true;
+      if (this.#state === ConnectionState.CLOSED) this.#closing.disarm();
+    } else {
+      this.#keepAlive.heard();
+      this.#reader.push(asBuffer(data));
+    }
+    return this.wantsData;
+  }
+
+  /** Whether more bytes, or the end of the stream, should be read. */
+  get wantsData(): boolean {
+    return (
+      !this.#eof &&
+      !this.#failed &&
+      (this.#held & HELD_PAUSED) === 0 &&
+      this.#reader.bufferedBytes <= this.config.receiveHighWater
+    );
+  }
+
+  /** Raw bytes that wait for `poll`; a message that is not whole yet does not count. */
+  get bufferedBytes(): number {
+    return this.#reader.bufferedBytes;
+  }
+
+  /** Makes `poll` return PAUSED, and `wantsData` false, until `resume`. */
+  pause(): void {
+    this.#held |= HELD_PAUSED;
+  }
+
+  resume(): void {
+    this.#held &= ~HELD_PAUSED;
+  }
+
+  // Events out.
+
+  /**
+   * Goes on to the next event and says what it is. Its payload can be had, until the next call, from `text`, `bytes`,
+   * `copy` and `event`; nothing is made of it otherwise.
+   */
+  poll(): Kind {
+    if (this.#held === 0) {
+      const found = this.#reader.poll();
+      this.#kind = found === TEXT || found === BYTES ? found : this.#settle(found);
+    } else {
+      this.#kind = this.#pollHeld();
+    }
+    return this.#kind;
+  }
+
+  /** The payload at the cursor as a string. It must be UTF-8: that of a text is, that of others may not be. */
+  text(): string {
+    return this.#reader.text();
+  }
+
+  /**
+   * The payload at the cursor as a view, a Buffer. The view keeps the whole chunk that it came in alive: what is held
+   * for long is better taken with `copy`.
+   */
+  bytes(): Uint8Array {
+    return this.#reader.bytes();
+  }
+
+  /** The payload at the cursor in memory of its own. */
+  copy(): Uint8Array {
+    return Uint8Array.prototype.slice.call(this.#reader.bytes());
+  }
+
+  /** The size of the payload at the cursor, in bytes. */
+  get length(): number {
+    return this.#reader.length;
+  }
+
+  /** Whether the piece at the cursor ends its frame. */
+  get frameFinished(): boolean {
+    return this.#reader.frameFinished;
+  }
+
+  /** Whether the piece at the cursor ends its message. */
+  get messageFinished(): boolean {
+    return this.#reader.messageFinished;
+  }
+
+  /** The event at the cursor as an object, or a sentinel where there is none. */
+  event(): FrameEvent | typeof NEED_DATA_EVENT | typeof PAUSED_EVENT {
+    switch (this.#kind) {
+      case TEXT:
+        return new TextMessage(this.text(), this.messageFinished, this.frameFinished);
+      case BYTES:
+        return new BytesMessage(this.bytes(), this.messageFinished, this.frameFinished);
+      case PING:
+        return new Ping(this.bytes());
+      case PONG:
+        return new Pong(this.bytes());
+      case CLOSE: {
+        const { code, reason, origin, error } = this.#ending as Ending;
+        return new CloseConnection(code, reason, origin, error);
+      }
+      case PAUSED:
+        return PAUSED_EVENT;
+      default:
+        return NEED_DATA_EVENT;
+    }
+  }
+
+  /** `poll` and `event` in one. */
+  nextEvent(): FrameEvent | typeof NEED_DATA_EVENT | typeof PAUSED_EVENT {
+    this.poll();
+    return this.event();
+  }
+
+  /** The events that are there, up to where more data is needed, a pause, or the end. */
+  *events(): IterableIterator<FrameEvent> {
+    for (;;) {
+      const event = this.nextEvent();
+      if (event === NEED_DATA_EVENT || event === PAUSED_EVENT) return;
+      yield event;
+    }
+  }
+
+  // Events in, bytes out.
+
+  /**
+   * Makes the bytes of an event, behind those of anything queued before it. The bytes are the caller's, and count as
+   * acknowledged.
+   *
+   * @throws LocalProtocolError as `queue` does
+   */
+  send(event: FrameEvent): Uint8Array {
+    this.queue(event);
+    const parts: Uint8Array[] = [];
+    const size = this.takeOutput(parts);
+    const bytes = Buffer.concat(parts, size);
+    this.acknowledge(size);
+    return bytes;
+  }
+
+  /**
+   * Queues an event. A Pong waits in a slot of one, where the newest wins and overtakes what is queued.
+   *
+   * @returns false when more than `sendHighWater` bytes are queued: slow down until `needsDrain` is false again
+   * @throws LocalProtocolError where the state, the payload or a limit forbids it; nothing has changed then
+   */
+  queue(event: FrameEvent): boolean {
+    switch (event.type) {
+      case 'text':
+        return this.queueText(event.data, event.messageFinished);
+      case 'bytes':
+        return this.queueBytes(event.data, event.messageFinished);
+      case 'ping':
+        this.#requireOpen();
+        return this.#sender.ping(event.payload);
+      case 'pong':
+        this.#requireOpen();
+        return this.#sender.pong(event.payload);
+      case 'close':
+        this.#sendClose(event.code, event.reason);
+        return this.#sender.withinHighWater();
+      default:
+        throw new LocalProtocolError('UNKNOWN_EVENT', 'not an event that can be sent');
+    }
+  }
+
+  /**
+   * Queues a text message, or with `finished` false a fragment of one; a surrogate pair may be split over fragments.
+   *
+   * @returns and throws as `queue`
+   */
+  queueText(text: string, finished = true): boolean {
+    if (this.#state !== ConnectionState.OPEN) this.#requireOpen();
+    const queued = this.#sender.text(text, finished);
+    return queued ?? this.#overflowed();
+  }
+
+  /**
+   * Queues a binary message, or with `finished` false a fragment of one. A large payload is not copied on a server:
+   * it must not change until it is acknowledged.
+   *
+   * @returns and throws as `queue`
+   */
+  queueBytes(data: Uint8Array, finished = true): boolean {
+    if (this.#state !== ConnectionState.OPEN) this.#requireOpen();
+    const queued = this.#sender.bytes(data, finished);
+    return queued ?? this.#overflowed();
+  }
+
+  /**
+   * Moves what is to be written into `out`, up to `maxBytes`. The views stay valid until they are acknowledged, after
+   * which their memory is used again.
+   *
+   * @returns the number of bytes
+   */
+  takeOutput(out: Uint8Array[], maxBytes = Number.POSITIVE_INFINITY): number {
+    return this.#sender.output.take(out, maxBytes);
+  }
+
+  /**
+   * The system has taken the next `bytes` of what `takeOutput` gave.
+   *
+   * @throws LocalProtocolError `INVALID_ACKNOWLEDGE` for more than was taken
+   */
+  acknowledge(bytes: number): void {
+    // While the peer is what we wait for, room for more is a sign of life.
+    if (this.needsDrain && bytes > 0) this.#keepAlive.heard();
+    this.#sender.acknowledge(bytes);
+  }
+
+  /** Bytes queued and not acknowledged. */
+  get queuedBytes(): number {
+    return this.#sender.output.queuedBytes;
+  }
+
+  /** Whether `takeOutput` would give anything. */
+  get hasOutput(): boolean {
+    return this.#sender.output.hasOutput;
+  }
+
+  /** True from when `queue…` returned false until no more than `sendLowWater` bytes are queued. */
+  get needsDrain(): boolean {
+    return this.#sender.needsDrain;
+  }
+
+  /** What to do with the transport, once the output is written. */
+  get transport(): Transport {
+    if (this.#failed) return 'destroy';
+    if (this.#state !== ConnectionState.CLOSED) return 'open';
+    if (this.#eof) return 'destroy';
+    return this.type === ConnectionType.SERVER ? 'half-close' : 'await-peer-close';
+  }
+
+  // Time.
+
+  /**
+   * When to call `handleTimeout` next, on the caller's clock (any clock that moves on in milliseconds); a time that
+   * is past means at once, null means never. It may change after any other call.
+   */
+  nextDeadline(): number | null {
+    const closing = this.#closing.next(this.#lastTold);
+    const keepAlive = this.#keepAlive.next(this.#lastTold);
+    if (closing === null || keepAlive === null) return closing ?? keepAlive;
+    return Math.min(closing, keepAlive);
+  }
+
+  /** Tells the time. What is due happens: a Ping is queued, or a close event with origin `'timeout'` waits in `poll`. */
+  handleTimeout(now: number): void {
+    this.#lastTold = now;
+    if (this.#closing.tick(now)) {
+      if (this.#state === ConnectionState.CLOSED) this.#failed = true;
+      else
+        this.#endBy(new LocalProtocolError('CLOSE_TIMEOUT', 'the peer did not answer our Close within closeTimeout'));
+      return;
+    }
+    // Silence that comes from our not reading says nothing about the peer, unless it is its not reading that stops us.
+    if (!this.wantsData && !this.needsDrain) this.#keepAlive.heard();
+    const action = this.#keepAlive.tick(now);
+    if (action === 'ping') {
+      this.#sender.keepAlivePing();
+    } else if (action === 'lost') {
+      const error = new LocalProtocolError('PING_TIMEOUT', 'the peer did not answer a keep-alive within pingTimeout');
+      if (this.#state === ConnectionState.OPEN)
+        this.#sender.close(closePayload(CloseCode.INTERNAL_ERROR, 'keep-alive timeout'));
+      this.#endBy(error);
+    }
+  }
+
+  // What events do.
+
+  #settle(kind: number): Kind {
+    switch (kind) {
+      case NEED_DATA:
+        return this.#eof
+          ? this.#fail({ code: CloseCode.ABNORMAL_CLOSURE, reason: '', origin: 'eof', error: null })
+          : NEED_DATA;
+      case PING:
+        if (this.config.autoPong && this.#state === ConnectionState.OPEN) this.#sender.pong(this.bytes());
+        return PING;
+      case CLOSE:
+        return this.#closeReceived();
+      case VIOLATION:
+        return this.#violated(this.#reader.violation);
+      default:
+        return kind as Kind;
+    }
+  }
+
+  #pollHeld(): Kind {
+    if ((this.#held & HELD_PAUSED) !== 0) return PAUSED;
+    if ((this.#held & HELD_ENDED) !== 0) return NEED_DATA;
+    return this.#fail(this.#ending as Ending);
+  }
+
+  #closeReceived(): Kind {
+    const close = parseClose(this.#reader.bytes());
+    if ('closeCode' in close) return this.#violated(close);
+    this.#end({ ...close, origin: 'peer', error: null });
+    this.#state = nextState(this.#state, Transition.CLOSE_RECEIVED);
+    if (this.#state === ConnectionState.REMOTE_CLOSING && this.config.autoClose) this.#sendClose(close.code, '');
+    return CLOSE;
+  }
+
+  #violated(violation: Violation): Kind {
+    if (this.#state === ConnectionState.OPEN) this.#sender.close(closePayload(violation.closeCode, violation.message));
+    const { closeCode: code, message: reason } = violation;
+    return this.#fail({ code, reason, origin: 'violation', error: violationError(violation) });
+  }
+
+  /** Ends the connection: the transport at once, for the caller at the next `poll`, ahead of what waits unread. */
+  #endBy(error: ProtocolError): void {
+    this.#ending = { code: CloseCode.ABNORMAL_CLOSURE, reason: error.message, origin: 'timeout', error };
+    this.#held |= HELD_ENDING;
+    this.#failed = true;
+    this.#stopReading();
+  }
+
+  #fail(ending: Ending): Kind {
+    this.#end(ending);
+    this.#state = nextState(this.#state, Transition.FAILED);
+    this.#failed = true;
+    // What bounds the writing of our Close, and the wait for the peer to see it.
+    if (ending.origin === 'violation' && !this.#eof) this.#closing.arm();
+    else this.#closing.disarm();
+    return CLOSE;
+  }
+
+  #end(ending: Ending): void {
+    this.#ending = ending;
+    this.#held |= HELD_ENDED;
+    this.#stopReading();
+  }
+
+  #stopReading(): void {
+    this.#reader.stop();
+    this.#keepAlive.stop();
+  }
+
+  #sendClose(code: number, reason: string): void {
+    if (this.#state !== ConnectionState.OPEN && this.#state !== ConnectionState.REMOTE_CLOSING) {
+      throw new LocalProtocolError('CLOSE_SENT', 'a Close was sent, or the connection has ended');
+    }
+    this.#sender.close(closePayload(code, reason));
+    this.#state = nextState(this.#state, Transition.CLOSE_SENT);
+    // A Ping behind our Close would break the protocol, and its answer is bounded by the deadline of closing.
+    this.#keepAlive.stop();
+    if (!this.#eof) this.#closing.arm();
+  }
+
+  /** A message was over `sendHardLimit` and the policy is not to throw it back. */
+  #overflowed(): boolean {
+    if (this.config.overflow === 'close') this.#sendClose(CloseCode.TRY_AGAIN_LATER, 'too much is queued');
+    return false;
+  }
+
+  #requireOpen(): void {
+    if (this.#state !== ConnectionState.OPEN) {
+      throw new LocalProtocolError('NOT_OPEN', `cannot send in state ${ConnectionState[this.#state]}`);
+    }
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * What waits to be written: pieces of memory in order, and two slots for control frames that may go ahead of them.
+ *
+ * Bytes are counted from the moment they are queued until `acknowledge` says that the system has them, whether or
+ * not they were taken in between. A piece of slab memory is used again only then.
+ */
+
+import { LocalProtocolError } from '../errors.js';
+import { releasePiece, type Slab, slabFor } from './slab.js';
+
+/** Consecutive bytes to be written. */
+interface Piece {
+  readonly memory: Uint8Array;
+  start: number;
+  end: number;
+  /** The slab the memory is of, or null where it is the piece's own. */
+  readonly slab: Slab | null;
+  /** Whether a frame ends with this piece. */
+  readonly endsFrame: boolean;
+}
+
+/** A control frame that overtakes what is queued; a newer one takes its place. */
+export type ControlSlot = 'ping' | 'pong';
+
+export class OutputQueue {
+  readonly #pieces: Piece[] = [];
+  readonly #taken: Piece[] = [];
+  /** The piece that further frames are written behind, while nothing else has used its slab. */
+  #open: Piece | null = null;
+  /** Bytes of the first piece in `#taken` that are acknowledged. */
+  #acknowledged = 0;
+  #untaken = 0;
+  #queued = 0;
+  #atFrameEnd = true;
+  #ping: Uint8Array | null = null;
+  #pong: Uint8Array | null = null;
+
+  /** Bytes queued and not acknowledged. */
+  get queuedBytes(): number {
+    return this.#queued;
+  }
+
+  /** Whether `take` would give anything. */
+  get hasOutput(): boolean {
+    return this.#untaken > 0;
+  }
+
+  /** A slab with room for `size` bytes at `used`, to be filled and then passed to `commit`. */
+  reserve(size: number): Slab {
+    return slabFor(size);
+  }
+
+  /** Queues `size` bytes just written at the end of a slab. */
+  commit(slab: Slab, size: number, endsFrame = true): void {
+    const start = slab.used;
+    slab.used = start + size;
+    this.#count(size);
+    const open = this.#open;
+    if (open !== null && open.slab === slab && open.end === start && open.endsFrame && endsFrame) {
+      open.end += size;
+      return;
+    }
+    slab.pieces++;
+    this.#open = { memory: slab.memory, start, end: start + size, slab, endsFrame };
+    this.#pieces.push(this.#open);
+  }
+
+  /** Queues memory as it is; it must not change until it is acknowledged. */
+  append(memory: Uint8Array): void {
+    this.#count(memory.length);
+    this.#pieces.push({ memory, start: 0, end: memory.length, slab: null, endsFrame: true });
+    this.#open = null;
+  }
+
+  /** Puts a whole control frame into its slot. */
+  setControl(slot: ControlSlot, frame: Uint8Array): void {
+    const before = slot === 'ping' ? this.#ping : this.#pong;
+    this.#count(frame.length - (before?.length ?? 0));
+    if (slot === 'ping') this.#ping = frame;
+    else this.#pong = frame;
+  }
+
+  /** Hands out up to `maxBytes` as views, in order, and returns how many. */
+  take(out: Uint8Array[], maxBytes: number): number {
+    const pieces = this.#pieces;
+    let room = maxBytes;
+    let given = 0;
+    let index = 0;
+    this.#placeControls(0);
+    for (; index < pieces.length && room > 0; index++) {
+      const piece = pieces[index];
+      const size = piece.end - piece.start;
+      if (size > room) {
+        this.#cut(piece, room, out);
+        given += room;
+        break;
+      }
+      this.#hand(piece, out);
+      given += size;
+      room -= size;
+      this.#placeControls(index + 1);
+    }
+    if (index === pieces.length) pieces.length = 0;
+    else pieces.splice(0, index);
+    this.#open = null;
+    this.#untaken -= given;
+    return given;
+  }
+
+  /** The system has the next `bytes` of what was taken. */
+  acknowledge(bytes: number): void {
+    if (!(bytes >= 0 && bytes <= this.#queued - this.#untaken)) {
+      throw new LocalProtocolError('INVALID_ACKNOWLEDGE', `${bytes} bytes are acknowledged that were not taken`);
+    }
+    this.#queued -= bytes;
+    this.#acknowledged += bytes;
+    let done = 0;
+    for (; done < this.#taken.length; done++) {
+      const { start, end, slab } = this.#taken[done];
+      if (end - start > this.#acknowledged) break;
+      this.#acknowledged -= end - start;
+      if (slab !== null) releasePiece(slab);
+    }
+    if (done === this.#taken.length) this.#taken.length = 0;
+    else this.#taken.splice(0, done);
+  }
+
+  /** Puts what waits in the slots ahead of `pieces[index]`, if the frame before it is whole. */
+  #placeControls(index: number): void {
+    if (!this.#atFrameEnd || (this.#ping === null && this.#pong === null)) return;
+    for (const memory of [this.#ping, this.#pong]) {
+      if (memory === null) continue;
+      this.#pieces.splice(index, 0, { memory, start: 0, end: memory.length, slab: null, endsFrame: true });
+    }
+    this.#ping = null;
+    this.#pong = null;
+  }
+
+  #hand(piece: Piece, out: Uint8Array[]): void {
+    out.push(piece.memory.subarray(piece.start, piece.end));
+    this.#taken.push(piece);
+    this.#atFrameEnd = piece.endsFrame;
+  }
+
+  /** Hands out the first `size` bytes of a piece; the rest stays. */
+  #cut(piece: Piece, size: number, out: Uint8Array[]): void {
+    this.#hand({ ...piece, end: piece.start + size, endsFrame: false }, out);
+    if (piece.slab !== null) piece.slab.pieces++;
+    piece.start += size;
+  }
+
+  #count(size: number): void {
+    this.#untaken += size;
+    this.#queued += size;
+  }
+}

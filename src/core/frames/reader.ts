@@ -1,0 +1,512 @@
+/**
+ * The pull parser: takes chunks of bytes, gives one event at a time.
+ *
+ * It works on three levels, each only as far as its reader has come. Chunks wait raw until they are reached. A chunk
+ * is scanned a batch of rows at a time. A row becomes an event when `poll` reaches it, and what needs memory of
+ * earlier frames (continuations, message totals, text split over frames) is checked there and nowhere else.
+ *
+ * A complete message in one frame takes the short way through `poll`: its row is the event, and nothing is made of
+ * it until somebody asks. Everything else goes through `#takeRow` and `#takePiece`.
+ */
+
+import { Buffer } from 'node:buffer';
+import {
+  BATCH_ROWS,
+  EXPECT_MASK,
+  FrameBatch,
+  type Kernels,
+  META_FIN,
+  META_OPCODE,
+  META_PARTIAL,
+  META_RSV,
+  META_TEXT,
+  ROW_LENGTH,
+  ROW_META,
+  ROW_SIZE,
+  ROW_START,
+  ScanStatus,
+  TEXT_ASCII,
+  TEXT_INVALID,
+  TEXT_UTF8,
+  UTF8_ACCEPT,
+  UTF8_REJECT,
+} from '../../kernels/index.js';
+import type { Extension } from '../extensions/extension.js';
+import type { ConnectionConfig } from '../options.js';
+import { asciiText, utf8Text } from '../strings.js';
+import {
+  EXPECTED_CONTINUATION,
+  headerViolation,
+  INVALID_PAYLOAD,
+  INVALID_UTF8,
+  MAX_FRAGMENTS,
+  MAX_FRAME_SIZE,
+  MAX_MESSAGE_SIZE,
+  RESERVED_BITS,
+  UNEXPECTED_CONTINUATION,
+  type Violation,
+} from '../violations.js';
+import { Assembly } from './assembly.js';
+import { BYTES, CLOSE, NEED_DATA, PING, PONG, TEXT, VIOLATION } from './kind.js';
+import { CONTINUATION, isControl, MAX_CONTROL_PAYLOAD, MAX_HEADER, TEXT as TEXT_OPCODE } from './opcodes.js';
+
+/** How messages are cut for the reader: whole, a frame at a time, or as they arrive. */
+export type Delivery = 'messages' | 'frames' | 'chunks';
+
+const WHOLE_BYTES = META_FIN | 2;
+const WHOLE_ASCII = META_FIN | TEXT_OPCODE | TEXT_ASCII;
+const WHOLE_UTF8 = META_FIN | TEXT_OPCODE | TEXT_UTF8;
+
+const NO_BYTES: Buffer = Buffer.alloc(0);
+const NO_TABLE = new Int32Array(BATCH_ROWS);
+
+/** A batch is needed only while a chunk is being read, so connections share a few. */
+const BATCH_CAPACITY = 256;
+const MAX_SPARE_BATCHES = 16;
+const spareBatches: FrameBatch[] = [];
+
+/** A node of the list of chunks that wait. */
+interface Waiting {
+  readonly chunk: Buffer;
+  next: Waiting | null;
+}
+
+export class FrameReader {
+  readonly #kernels: Kernels;
+  readonly #expectMask: boolean;
+  readonly #rules: number;
+  readonly #frameLimit: number;
+  readonly #messageLimit: number;
+  readonly #maxFragments: number;
+  readonly #delivery: Delivery;
+  readonly #extensions: readonly Extension[];
+  /** What a frame that passes `#frameLimit` breaks. */
+  readonly #tooLarge: Violation;
+
+  // The chunk being read. Rows of its batch come first, then what the batch has not covered.
+  #chunk: Buffer = NO_BYTES;
+  #at = 0;
+  #batch: FrameBatch | null = null;
+  #table: Int32Array = NO_TABLE;
+  #row = 0;
+  #rowsEnd = 0;
+  #status: ScanStatus = ScanStatus.END;
+  #firstWaiting: Waiting | null = null;
+  #lastWaiting: Waiting | null = null;
+  #waitingBytes = 0;
+
+  // The start of a header that the end of a chunk cut.
+  #carry: Buffer | null = null;
+  #carried = 0;
+
+  // The frame being read piece by piece, while `#remaining` is not 0.
+  #meta = 0;
+  #remaining = 0;
+  #key = 0;
+  #phase = 0;
+  #control: Buffer | null = null;
+  #controlLength = 0;
+
+  // The message being read, while `#messageKind` is not NEED_DATA.
+  #messageKind: typeof TEXT | typeof BYTES | typeof NEED_DATA = NEED_DATA;
+  #messageSize = 0;
+  #fragments = 0;
+  #rsv = 0;
+  #decoders: readonly Extension[] | null = null;
+  #utf8 = UTF8_ACCEPT;
+  readonly #assembly = new Assembly();
+  /** The bytes of a character that the last piece ended in the middle of. */
+  #held: Buffer = NO_BYTES;
+
+  // The event at the cursor.
+  #payload: Buffer = NO_BYTES;
+  #start = 0;
+  #length = 0;
+  #ascii = false;
+  #frameFinished = true;
+  #messageFinished = true;
+  #violation: Violation | null = null;
+  #stopped = false;
+
+  /** @param expectMask whether frames must be masked (a server's reader) or must not be (a client's) */
+  constructor(config: ConnectionConfig, expectMask: boolean, extensions: readonly Extension[]) {
+    const { maxFrameSize, maxMessageSize } = config;
+    this.#kernels = config.kernels;
+    this.#expectMask = expectMask;
+    this.#rules = extensions.reduce((rules, { rsv }) => rules | rsv, expectMask ? EXPECT_MASK : 0);
+    this.#messageLimit = maxMessageSize;
+    this.#maxFragments = config.maxFragments;
+    this.#delivery = config.delivery;
+    this.#extensions = extensions;
+    // Without an extension a frame over the message limit is over before its payload comes; with one, what counts
+    // is what comes out of it.
+    this.#frameLimit = extensions.length === 0 ? Math.min(maxFrameSize, maxMessageSize) : maxFrameSize;
+    this.#tooLarge = this.#frameLimit < maxFrameSize ? MAX_MESSAGE_SIZE : MAX_FRAME_SIZE;
+  }
+
+  /** Takes a chunk; its bytes are unmasked in place. Bytes after `stop` are dropped. */
+  push(chunk: Buffer): void {
+    if (this.#stopped || chunk.length === 0) return;
+    if (this.#firstWaiting === null && this.#row === this.#rowsEnd && this.#at === this.#chunk.length) {
+      this.#chunk = chunk;
+      this.#at = 0;
+      return;
+    }
+    const waiting: Waiting = { chunk, next: null };
+    if (this.#lastWaiting === null) this.#firstWaiting = waiting;
+    else this.#lastWaiting.next = waiting;
+    this.#lastWaiting = waiting;
+    this.#waitingBytes += chunk.length;
+  }
+
+  /** Raw bytes that wait for `poll`. */
+  get bufferedBytes(): number {
+    const rowsFrom = this.#row < this.#rowsEnd ? this.#table[this.#row + ROW_START] : this.#at;
+    return this.#chunk.length - Math.min(rowsFrom, this.#at) + this.#carried + this.#waitingBytes;
+  }
+
+  /** Drops what waits and everything that comes. The event at the cursor stays readable. */
+  stop(): void {
+    this.#stopped = true;
+    this.#releaseBatch();
+    this.#chunk = NO_BYTES;
+    this.#at = 0;
+    this.#row = 0;
+    this.#rowsEnd = 0;
+    this.#firstWaiting = null;
+    this.#lastWaiting = null;
+    this.#waitingBytes = 0;
+    this.#carried = 0;
+    this.#carry = null;
+    this.#control = null;
+    this.#held = NO_BYTES;
+    this.#assembly.clear();
+  }
+
+  /** Goes on to the next event. After VIOLATION or CLOSE the reader must be stopped. */
+  poll(): number {
+    for (;;) {
+      const row = this.#row;
+      if (row < this.#rowsEnd && this.#messageKind === NEED_DATA) {
+        const table = this.#table;
+        const meta = table[row + ROW_META];
+        const length = table[row + ROW_LENGTH];
+        if ((meta === WHOLE_BYTES || meta === WHOLE_ASCII || meta === WHOLE_UTF8) && length <= this.#messageLimit) {
+          this.#row = row + ROW_SIZE;
+          this.#payload = this.#chunk;
+          this.#start = table[row + ROW_START];
+          this.#length = length;
+          this.#ascii = meta === WHOLE_ASCII;
+          this.#frameFinished = true;
+          this.#messageFinished = true;
+          return meta === WHOLE_BYTES ? BYTES : TEXT;
+        }
+      }
+      const kind = this.#advance();
+      if (kind !== NEED_DATA || this.#chunk.length === 0) return kind;
+    }
+  }
+
+  /** The payload at the cursor as a string. */
+  text(): string {
+    const end = this.#start + this.#length;
+    return this.#ascii ? asciiText(this.#payload, this.#start, end) : utf8Text(this.#payload, this.#start, end);
+  }
+
+  /** The payload at the cursor as a view of the memory it arrived in. */
+  bytes(): Buffer {
+    return this.#payload.subarray(this.#start, this.#start + this.#length);
+  }
+
+  /** The bytes of the payload at the cursor. */
+  get length(): number {
+    return this.#length;
+  }
+
+  get frameFinished(): boolean {
+    return this.#frameFinished;
+  }
+
+  get messageFinished(): boolean {
+    return this.#messageFinished;
+  }
+
+  /** After VIOLATION, which one. */
+  get violation(): Violation {
+    return this.#violation as Violation;
+  }
+
+  /** One step off the short way. NEED_DATA only says that this step made no event; no chunk, that there is no more. */
+  #advance(): number {
+    if (this.#row < this.#rowsEnd) return this.#takeRow();
+    if (this.#status >= ScanStatus.RESERVED_BITS) return this.#fail(headerViolation(this.#status, this.#tooLarge));
+    if (this.#at === this.#chunk.length) this.#nextChunk();
+    else if (this.#remaining > 0) return this.#continueFrame();
+    else if (this.#carried > 0) return this.#completeHeader();
+    else this.#scan(this.#chunk);
+    return NEED_DATA;
+  }
+
+  #nextChunk(): void {
+    this.#releaseBatch();
+    const waiting = this.#firstWaiting;
+    this.#at = 0;
+    if (waiting === null) {
+      // An idle connection must not keep the memory of its last chunk.
+      this.#chunk = NO_BYTES;
+      this.#show(NO_BYTES, 0, 0, true, true);
+      return;
+    }
+    this.#chunk = waiting.chunk;
+    this.#firstWaiting = waiting.next;
+    if (waiting.next === null) this.#lastWaiting = null;
+    this.#waitingBytes -= waiting.chunk.length;
+  }
+
+  #releaseBatch(): void {
+    if (this.#batch === null) return;
+    if (spareBatches.length < MAX_SPARE_BATCHES) spareBatches.push(this.#batch);
+    this.#batch = null;
+    this.#table = NO_TABLE;
+  }
+
+  #scan(bytes: Buffer, from = this.#at, to = bytes.length): void {
+    this.#batch ??= spareBatches.pop() ?? new FrameBatch(BATCH_CAPACITY);
+    const batch = this.#batch;
+    const rows = this.#kernels.scan(bytes, from, to, batch, this.#rules, this.#frameLimit);
+    this.#table = batch.table;
+    this.#row = BATCH_ROWS;
+    this.#rowsEnd = BATCH_ROWS + rows * ROW_SIZE;
+    this.#status = batch.status;
+    if (bytes !== this.#chunk) return;
+    this.#at = batch.consumed;
+    if (this.#status === ScanStatus.END && this.#at < to) {
+      this.#carry ??= Buffer.allocUnsafe(MAX_HEADER);
+      this.#carried = bytes.copy(this.#carry, 0, this.#at, to);
+      this.#at = to;
+    }
+  }
+
+  /**
+   * Goes on with a header that the last chunk cut, a byte at a time: headers are few bytes, this happens once a chunk
+   * at most, and `scan` stays the one place that knows what is wrong with a header.
+   */
+  #completeHeader(): number {
+    const carry = this.#carry as Buffer;
+    while (this.#at < this.#chunk.length) {
+      carry[this.#carried++] = this.#chunk[this.#at++];
+      this.#scan(carry, 0, this.#carried);
+      if (this.#rowsEnd > BATCH_ROWS || this.#status !== ScanStatus.END) break;
+    }
+    if (this.#rowsEnd === BATCH_ROWS) return NEED_DATA;
+    // The payload begins in the chunk, but for an empty one, whose row is whole.
+    this.#carried = 0;
+    return this.#takeRow();
+  }
+
+  #takeRow(): number {
+    const table = this.#table;
+    const row = this.#row;
+    const meta = table[row + ROW_META];
+    const start = table[row + ROW_START];
+    const length = table[row + ROW_LENGTH];
+    this.#row = row + ROW_SIZE;
+
+    if ((meta & META_PARTIAL) === 0) {
+      const violation = this.#beginFrame(meta, length);
+      if (violation !== null) return this.#fail(violation);
+      if (isControl(meta & META_OPCODE)) return this.#controlEvent(this.#chunk, start, length);
+      return this.#takePiece(start, length, false, true);
+    }
+    const batch = this.#batch as FrameBatch;
+    const violation = this.#beginFrame(meta, batch.total);
+    if (violation !== null) return this.#fail(violation);
+    this.#remaining = batch.total;
+    this.#key = batch.key;
+    this.#phase = 0;
+    return length === 0 ? NEED_DATA : this.#takePartial(start, length);
+  }
+
+  /** Checks a frame against the ones before it, as soon as its header is known. */
+  #beginFrame(meta: number, length: number): Violation | null {
+    this.#meta = meta;
+    const opcode = meta & META_OPCODE;
+    if (isControl(opcode)) {
+      this.#controlLength = 0;
+      return null;
+    }
+    if (opcode === CONTINUATION) {
+      if (this.#messageKind === NEED_DATA) return UNEXPECTED_CONTINUATION;
+      // Extensions mark a message by the RSV bits of its first frame (RFC 7692 §6).
+      if ((meta & META_RSV) !== 0) return RESERVED_BITS;
+    } else {
+      if (this.#messageKind !== NEED_DATA) return EXPECTED_CONTINUATION;
+      this.#messageKind = opcode === TEXT_OPCODE ? TEXT : BYTES;
+      this.#messageSize = 0;
+      this.#fragments = 0;
+      this.#utf8 = UTF8_ACCEPT;
+      this.#rsv = meta & META_RSV;
+      this.#decoders = this.#extensions.length === 0 ? null : this.#decodersOf(this.#rsv);
+    }
+    if (++this.#fragments > this.#maxFragments) return MAX_FRAGMENTS;
+    if (this.#decoders === null && this.#messageSize + length > this.#messageLimit) return MAX_MESSAGE_SIZE;
+    return null;
+  }
+
+  /** The extensions that decode a message with these RSV bits, in the order in which they undo their work. */
+  #decodersOf(rsv: number): readonly Extension[] | null {
+    const decoders = this.#extensions.filter((extension) => (extension.rsv & rsv) !== 0);
+    return decoders.length === 0 ? null : decoders.reverse();
+  }
+
+  #continueFrame(): number {
+    const start = this.#at;
+    const length = Math.min(this.#remaining, this.#chunk.length - start);
+    this.#at = start + length;
+    return this.#takePartial(start, length);
+  }
+
+  /** Takes bytes of a frame that did not arrive whole; they are still masked. */
+  #takePartial(start: number, length: number): number {
+    this.#remaining -= length;
+    const finished = this.#remaining === 0;
+    if (!isControl(this.#meta & META_OPCODE)) {
+      const kind = this.#takePiece(start, length, true, finished);
+      this.#phase = (this.#phase + length) & 3;
+      return kind;
+    }
+    this.#control ??= Buffer.allocUnsafe(MAX_CONTROL_PAYLOAD);
+    this.#kernels.mask(this.#chunk, start, this.#control, this.#controlLength, length, this.#key, this.#phase);
+    this.#controlLength += length;
+    this.#phase = (this.#phase + length) & 3;
+    if (!finished) return NEED_DATA;
+    // The next control frame must not write into what this event hands out.
+    const payload = this.#control;
+    this.#control = null;
+    return this.#controlEvent(payload, 0, this.#controlLength);
+  }
+
+  #controlEvent(payload: Buffer, start: number, length: number): number {
+    this.#show(payload, start, length, true, true);
+    const opcode = this.#meta & META_OPCODE;
+    return opcode === 9 ? PING : opcode === 10 ? PONG : CLOSE;
+  }
+
+  /** Takes bytes of a data frame from the chunk: decodes, validates, and shows or stores them. */
+  #takePiece(start: number, length: number, masked: boolean, frameFinished: boolean): number {
+    const messageFinished = frameFinished && (this.#meta & META_FIN) !== 0;
+    const unitFinished = this.#delivery === 'messages' ? messageFinished : frameFinished;
+    // What is shown from where it lies: a unit that is here whole, or any piece when pieces are what is wanted.
+    const direct = this.#delivery === 'chunks' || (unitFinished && this.#assembly.length === 0);
+
+    let source = this.#chunk;
+    let from = start;
+    let size = length;
+    let stillMasked = masked && this.#expectMask;
+    if (stillMasked && (direct || this.#decoders !== null)) {
+      this.#kernels.mask(source, from, source, from, size, this.#key, this.#phase);
+      stillMasked = false;
+    }
+    if (this.#decoders !== null) {
+      const decoded = this.#decode(source.subarray(from, from + size), messageFinished);
+      if (!(decoded instanceof Uint8Array)) return this.#fail(decoded);
+      source = asBuffer(decoded);
+      from = 0;
+      size = decoded.length;
+    }
+    this.#messageSize += size;
+    if (!direct) {
+      const joined = this.#assembly.length;
+      const expected = unitFinished ? joined + size : this.#expectedLength(joined + size);
+      this.#assembly.append(this.#kernels, source, from, size, stillMasked ? this.#key : 0, this.#phase, expected);
+      source = this.#assembly.memory;
+      from = joined;
+    }
+    if (this.#messageKind === TEXT) {
+      this.#utf8 = this.#classified(source, from, size);
+      if (this.#utf8 === UTF8_REJECT || (messageFinished && this.#utf8 !== UTF8_ACCEPT))
+        return this.#fail(INVALID_UTF8);
+    }
+    if (!direct) {
+      if (!unitFinished) return NEED_DATA;
+      from = 0;
+      size = this.#assembly.length;
+      this.#assembly.clear();
+    }
+    return this.#showPiece(source, from, size, frameFinished, messageFinished);
+  }
+
+  /** What an assembly of `length` bytes comes to in the end, where the frame under way ends it. */
+  #expectedLength(length: number): number {
+    const known = this.#decoders === null && (this.#delivery === 'frames' || (this.#meta & META_FIN) !== 0);
+    return known ? length + this.#remaining : Number.POSITIVE_INFINITY;
+  }
+
+  /** The state of UTF-8 after a piece; the scan has done the work for a whole text in a whole frame. */
+  #classified(source: Uint8Array, from: number, size: number): number {
+    const found = this.#meta & META_TEXT;
+    if (found !== 0) return found === TEXT_INVALID ? UTF8_REJECT : UTF8_ACCEPT;
+    return this.#kernels.utf8(source, from, from + size, this.#utf8);
+  }
+
+  #decode(piece: Uint8Array, messageFinished: boolean): Uint8Array | Violation {
+    let data = piece;
+    try {
+      for (const decoder of this.#decoders as readonly Extension[]) {
+        data = decoder.decode(data, this.#rsv, messageFinished, this.#messageLimit - this.#messageSize);
+      }
+    } catch (error) {
+      return error instanceof RangeError ? MAX_MESSAGE_SIZE : INVALID_PAYLOAD;
+    }
+    return this.#messageSize + data.length > this.#messageLimit ? MAX_MESSAGE_SIZE : data;
+  }
+
+  #showPiece(source: Buffer, from: number, size: number, frameFinished: boolean, messageFinished: boolean): number {
+    const kind = this.#messageKind;
+    if (messageFinished) this.#messageKind = NEED_DATA;
+    if (kind === TEXT && this.#delivery !== 'messages')
+      this.#showCharacters(source, from, size, frameFinished, messageFinished);
+    else this.#show(source, from, size, frameFinished, messageFinished);
+    // Half a character, or the header of a frame without its payload, is nothing to tell yet.
+    return this.#length === 0 && !frameFinished ? NEED_DATA : kind;
+  }
+
+  /** Shows a piece of a text, cut between characters: what is left of the last one is held for the next piece. */
+  #showCharacters(source: Buffer, from: number, size: number, frameFinished: boolean, messageFinished: boolean): void {
+    let piece = source;
+    let start = from;
+    let length = size;
+    if (this.#held.length > 0) {
+      piece = Buffer.concat([this.#held, source.subarray(from, from + size)]);
+      start = 0;
+      length = piece.length;
+      this.#held = NO_BYTES;
+    }
+    if (this.#utf8 !== UTF8_ACCEPT) {
+      let whole = length - 1;
+      while (whole > 0 && (piece[start + whole] & 0xc0) === 0x80) whole--;
+      this.#held = Buffer.from(piece.subarray(start + whole, start + length));
+      length = whole;
+    }
+    this.#show(piece, start, length, frameFinished, messageFinished);
+  }
+
+  #show(payload: Buffer, start: number, length: number, frameFinished: boolean, messageFinished: boolean): void {
+    this.#payload = payload;
+    this.#start = start;
+    this.#length = length;
+    this.#ascii = false;
+    this.#frameFinished = frameFinished;
+    this.#messageFinished = messageFinished;
+  }
+
+  #fail(violation: Violation): number {
+    this.#violation = violation;
+    return VIOLATION;
+  }
+}
+
+/** The same bytes as a Buffer, without copying. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,160 @@
+/**
+ * Outgoing messages: fragmentation, extensions, limits, and the marks that tell the caller to slow down.
+ *
+ * Whether the state of the connection allows a message is the connection's to say; everything else that can be wrong
+ * with one is found here, before anything changes.
+ */
+
+import { Buffer } from 'node:buffer';
+import { LocalProtocolError } from '../errors.js';
+import { BytesMessage, TextMessage } from '../events.js';
+import type { Extension } from '../extensions/extension.js';
+import type { ConnectionConfig } from '../options.js';
+import { BINARY, CLOSE, CONTINUATION, MAX_CONTROL_PAYLOAD, PING, PONG, TEXT } from './opcodes.js';
+import type { OutputQueue } from './output.js';
+import { FrameWriter } from './writer.js';
+
+const FIN = 0x80;
+const NO_BYTES = new Uint8Array(0);
+
+/** A message would have passed `sendHardLimit`; it comes back in `event`. */
+export class SendLimitError extends LocalProtocolError {
+  override readonly name = 'SendLimitError';
+  /** The message, as it was to be sent. */
+  readonly event: TextMessage | BytesMessage;
+
+  constructor(event: TextMessage | BytesMessage) {
+    super('SEND_HARD_LIMIT', 'more bytes than sendHardLimit would be queued');
+    this.event = event;
+  }
+}
+
+export class MessageSender {
+  readonly output: OutputQueue;
+  readonly #writer: FrameWriter;
+  readonly #config: ConnectionConfig;
+  readonly #extensions: readonly Extension[];
+  /** The opcode of the message whose last fragment is still to come, 0 for none. */
+  #unfinished = 0;
+  /** The first half of a surrogate pair that a fragment ended with. */
+  #half = '';
+  #needsDrain = false;
+
+  constructor(config: ConnectionConfig, isServer: boolean, extensions: readonly Extension[]) {
+    this.#config = config;
+    this.#extensions = extensions;
+    this.#writer = new FrameWriter(config.kernels, isServer ? null : config.maskingKeys);
+    this.output = this.#writer.output;
+  }
+
+  get needsDrain(): boolean {
+    return this.#needsDrain;
+  }
+
+  /** Whether what is queued is no more than `sendHighWater`; if it is more, a drain is owed. */
+  withinHighWater(): boolean {
+    if (this.output.queuedBytes <= this.#config.sendHighWater) return true;
+    this.#needsDrain = true;
+    return false;
+  }
+
+  acknowledge(bytes: number): void {
+    this.output.acknowledge(bytes);
+    if (this.output.queuedBytes <= this.#config.sendLowWater) this.#needsDrain = false;
+  }
+
+  /** Queues text; null when it was over the hard limit and not thrown back. */
+  text(text: string, finished: boolean): boolean | null {
+    if (typeof text !== 'string') throw new LocalProtocolError('INVALID_PAYLOAD', 'text must be a string');
+    const first = this.#firstByte(TEXT, finished);
+    if (this.output.queuedBytes + text.length * 3 > this.#config.sendHardLimit) {
+      // Three bytes a code unit was a guess on the safe side; now the truth is worth its price.
+      if (this.#isOver(Buffer.byteLength(text))) return this.#refuse(new TextMessage(text, finished));
+    }
+    let whole = text;
+    if (!finished || this.#half !== '') {
+      whole = this.#half + text;
+      this.#half = finished ? '' : trailingHalf(whole);
+      if (this.#half !== '') whole = whole.slice(0, -1);
+    }
+    if (this.#extensions.length === 0) this.#writer.writeText(first, whole);
+    else this.#writeEncoded(first, Buffer.from(whole));
+    this.#unfinished = finished ? 0 : TEXT;
+    return this.withinHighWater();
+  }
+
+  /** Queues bytes; null when they were over the hard limit and not thrown back. */
+  bytes(data: Uint8Array, finished: boolean): boolean | null {
+    if (!(data instanceof Uint8Array)) throw new LocalProtocolError('INVALID_PAYLOAD', 'data must be a Uint8Array');
+    const first = this.#firstByte(BINARY, finished);
+    if (this.#isOver(data.length)) return this.#refuse(new BytesMessage(data, finished));
+    if (this.#extensions.length === 0) this.#writer.writeBytes(first, data);
+    else this.#writeEncoded(first, data);
+    this.#unfinished = finished ? 0 : BINARY;
+    return this.withinHighWater();
+  }
+
+  ping(payload: Uint8Array): boolean {
+    requireControl(payload);
+    this.#writer.writeBytes(FIN | PING, payload);
+    return this.withinHighWater();
+  }
+
+  /** Puts a Pong into its slot. */
+  pong(payload: Uint8Array): boolean {
+    requireControl(payload);
+    this.#writer.writeControl('pong', FIN | PONG, payload);
+    return this.withinHighWater();
+  }
+
+  /** Puts an empty Ping into its slot. */
+  keepAlivePing(): void {
+    this.#writer.writeControl('ping', FIN | PING, NO_BYTES);
+  }
+
+  /** Queues a Close behind everything else. */
+  close(payload: Uint8Array): void {
+    this.#writer.writeBytes(FIN | CLOSE, payload);
+  }
+
+  #firstByte(opcode: number, finished: boolean): number {
+    if (this.#unfinished !== 0 && this.#unfinished !== opcode) {
+      throw new LocalProtocolError('MESSAGE_UNFINISHED', 'a message of the other kind is not finished');
+    }
+    return (finished ? FIN : 0) | (this.#unfinished === 0 ? opcode : CONTINUATION);
+  }
+
+  #isOver(size: number): boolean {
+    return this.output.queuedBytes + size > this.#config.sendHardLimit;
+  }
+
+  #refuse(event: TextMessage | BytesMessage): null {
+    if (this.#config.overflow === 'refuse') throw new SendLimitError(event);
+    return null;
+  }
+
+  #writeEncoded(first: number, payload: Uint8Array): void {
+    let encoded = payload;
+    let rsv = 0;
+    for (const extension of this.#extensions) {
+      const result = extension.encode(encoded, (first & 0x0f) !== CONTINUATION, (first & FIN) !== 0);
+      encoded = result.payload;
+      rsv |= result.rsv;
+    }
+    this.#writer.writeBytes(first | rsv, encoded);
+  }
+}
+
+function requireControl(payload: Uint8Array): void {
+  if (!(payload instanceof Uint8Array))
+    throw new LocalProtocolError('INVALID_PAYLOAD', 'a payload must be a Uint8Array');
+  if (payload.length > MAX_CONTROL_PAYLOAD) {
+    throw new LocalProtocolError('CONTROL_TOO_LONG', `a control frame takes ${MAX_CONTROL_PAYLOAD} bytes at most`);
+  }
+}
+
+/** The high surrogate that a string ends with, or ''. */
+function trailingHalf(text: string): string {
+  const last = text.charCodeAt(text.length - 1);
+  return last >= 0xd800 && last <= 0xdbff ? text.slice(-1) : '';
+}
