@@ -1,0 +1,141 @@
+/** What a user's code does with connections, and the piece that calls it. */
+
+import type { Duplex } from 'node:stream';
+import { CloseCode, type CloseConnection, type Connection, Kind } from '../core/index.js';
+import { Link, type LinkOwner } from './link.js';
+import { Peer, type PeerInit } from './peer.js';
+
+/** What a handler returns: a promise holds the connection's next event until it settles, all else is ignored. */
+export type HandlerResult = unknown;
+
+/** Handlers, each optional, called one at a time for a connection and in the order of its events. */
+export interface Handlers<Data = unknown> {
+  /** The connection is open. */
+  open?(ws: Peer<Data>): HandlerResult;
+  /** A message came: text as a string, binary as a Buffer over the memory it arrived in. */
+  message?(ws: Peer<Data>, data: string | Buffer): HandlerResult;
+  /** A Ping came, and was answered. */
+  ping?(ws: Peer<Data>, payload: Buffer): HandlerResult;
+  /** A Pong came. */
+  pong?(ws: Peer<Data>, payload: Buffer): HandlerResult;
+  /** `send` had returned false, and now may be called again. */
+  drain?(ws: Peer<Data>): HandlerResult;
+  /** The connection is over: the peer's code and reason, or 1006 and why, or for a violation what we answered. */
+  close?(ws: Peer<Data>, code: number, reason: string): HandlerResult;
+  /**
+   * Something went wrong on this connection alone: a handler threw or rejected (it is closed with 1011), the peer
+   * broke the protocol or a deadline, or its stream failed; `close` follows. Without this handler, what other
+   * handlers throw becomes a process warning.
+   */
+  error?(ws: Peer<Data>, error: Error): void;
+}
+
+/** Calls the handlers for one connection. */
+export class Session<Data> implements LinkOwner {
+  readonly peer: Peer<Data>;
+  readonly #link: Link;
+  readonly #connection: Connection;
+  readonly #handlers: Handlers<Data>;
+  readonly #gone: (session: Session<Data>) => void;
+
+  /** @param gone called once, when nothing follows any more */
+  constructor(
+    stream: Duplex,
+    connection: Connection,
+    handlers: Handlers<Data>,
+    init: PeerInit<Data>,
+    gone: (session: Session<Data>) => void,
+  ) {
+    this.#link = new Link(stream, connection, this);
+    this.#connection = connection;
+    this.#handlers = handlers;
+    this.#gone = gone;
+    this.peer = new Peer(this.#link, init);
+  }
+
+  /** @param first what was read from the stream before */
+  start(first: Uint8Array): void {
+    const { open } = this.#handlers;
+    this.#link.start(first, open === undefined ? undefined : this.#call(() => open.call(this.#handlers, this.peer)));
+  }
+
+  onEvent(kind: Kind): Promise<void> | undefined {
+    const handlers = this.#handlers;
+    const { peer } = this;
+    const connection = this.#connection;
+    try {
+      let result: HandlerResult;
+      switch (kind) {
+        case Kind.TEXT:
+          result = handlers.message?.(peer, connection.text());
+          break;
+        case Kind.BYTES:
+          result = handlers.message?.(peer, connection.bytes() as Buffer);
+          break;
+        case Kind.PING:
+          result = handlers.ping?.(peer, connection.copy() as Buffer);
+          break;
+        case Kind.PONG:
+          result = handlers.pong?.(peer, connection.copy() as Buffer);
+          break;
+        default:
+          result = this.#closed(connection.event() as CloseConnection);
+      }
+      return this.#settle(result);
+    } catch (error) {
+      this.#failed(error);
+      return undefined;
+    }
+  }
+
+  onDrain(): Promise<void> | undefined {
+    return this.#call(() => this.#handlers.drain?.(this.peer));
+  }
+
+  onStreamError(error: Error): void {
+    this.#report(error);
+  }
+
+  onGone(): void {
+    this.#gone(this);
+  }
+
+  #closed({ code, reason, error }: CloseConnection): HandlerResult {
+    if (error !== null) this.#report(error);
+    return this.#handlers.close?.(this.peer, code, reason);
+  }
+
+  #call(handler: () => HandlerResult): Promise<void> | undefined {
+    try {
+      return this.#settle(handler());
+    } catch (error) {
+      this.#failed(error);
+      return undefined;
+    }
+  }
+
+  #settle(result: HandlerResult): Promise<void> | undefined {
+    if (!isThenable(result)) return undefined;
+    return Promise.resolve(result).then(undefined, (error: unknown) => this.#failed(error)) as Promise<void>;
+  }
+
+  /** A handler threw: this connection is closed, and no other. */
+  #failed(thrown: unknown): void {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
+    if (this.#handlers.error === undefined) process.emitWarning(error);
+    else this.#report(error);
+    this.peer.close(CloseCode.INTERNAL_ERROR);
+  }
+
+  #report(error: Error): void {
+    try {
+      this.#handlers.error?.(this.peer, error);
+    } catch (thrown) {
+      process.emitWarning(thrown instanceof Error ? thrown : String(thrown));
+    }
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
