@@ -37,13 +37,19 @@ uint32_t KeyWord(uint32_t key, size_t phase) {
 
 uint64_t Twice(uint32_t word) { return word * uint64_t{0x100000001}; }
 
-// Sixteen bytes, which compilers keep in one vector register.
+// Sixteen bytes in a vector register; two words where a compiler has no vector types of its own.
+#if defined(__GNUC__)
+typedef uint64_t Block __attribute__((vector_size(16)));
+#else
 struct Block {
-  uint64_t low;
-  uint64_t high;
+  uint64_t words[2];
+  uint64_t operator[](size_t at) const { return words[at]; }
 };
+Block operator^(Block a, Block b) { return {{a[0] ^ b[0], a[1] ^ b[1]}}; }
+Block operator|(Block a, Block b) { return {{a[0] | b[0], a[1] | b[1]}}; }
+#endif
 
-Block operator^(Block block, uint64_t key) { return {block.low ^ key, block.high ^ key}; }
+Block Both(uint64_t word) { return Block{word, word}; }
 
 }  // namespace
 
@@ -75,24 +81,29 @@ uint8_t Mask(const uint8_t* src, uint8_t* dst, size_t length, uint32_t key) {
     return Fold(head | tail);
   }
 
-  const Block tail = Load<Block>(src + length - 16) ^ wide_last;
-  uint64_t seen = tail.low | tail.high;
+  const Block block_key = Both(wide);
+  const Block tail = Load<Block>(src + length - 16) ^ Both(wide_last);
+  Block seen = tail;
   size_t at = 0;
   // A stride is read whole before it is written, so that the compiler need not ask whether the ranges are one.
   for (; at + 64 <= length; at += 64) {
-    uint64_t stride[8];
-    memcpy(stride, src + at, 64);
-    for (uint64_t& word : stride) word ^= wide;
-    memcpy(dst + at, stride, 64);
-    for (const uint64_t word : stride) seen |= word;
+    const Block a = Load<Block>(src + at) ^ block_key;
+    const Block b = Load<Block>(src + at + 16) ^ block_key;
+    const Block c = Load<Block>(src + at + 32) ^ block_key;
+    const Block d = Load<Block>(src + at + 48) ^ block_key;
+    Store(dst + at, a);
+    Store(dst + at + 16, b);
+    Store(dst + at + 32, c);
+    Store(dst + at + 48, d);
+    seen = seen | (a | b) | (c | d);
   }
   for (; at + 16 < length; at += 16) {
-    const Block block = Load<Block>(src + at) ^ wide;
+    const Block block = Load<Block>(src + at) ^ block_key;
     Store(dst + at, block);
-    seen |= block.low | block.high;
+    seen = seen | block;
   }
   Store(dst + length - 16, tail);
-  return Fold(seen);
+  return Fold(seen[0] | seen[1]);
 }
 
 uint8_t OrBytes(const uint8_t* data, size_t length) {

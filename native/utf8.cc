@@ -1,4 +1,5 @@
-// UTF-8 validation (RFC 3629), streaming over any split: ASCII by the word, the rest by a small automaton.
+// UTF-8 validation (RFC 3629), streaming over any split: whole characters by the word, those at a seam by a small
+// automaton.
 
 #include <string.h>
 
@@ -71,8 +72,9 @@ size_t AsciiBytes(uint64_t bytes) {
 #endif
 }
 
-// Whether the lowest bytes are a character of three or four. Behind E0, ED, F0 and F4 the second byte is narrower than
-// 80 to BF, and no lead above F4 exists; the few bits that decide it make one small number.
+// Whether the lowest bytes are a character of two, three or four. C0 and C1 lead overlong forms. Behind E0, ED, F0 and
+// F4 the second byte is narrower than 80 to BF, and no lead above F4 exists; the few bits that decide it make one small
+// number.
 bool IsTwo(uint64_t bytes) { return (bytes & 0xc0e0) == 0x80c0 && (bytes & 0x1e) != 0; }
 bool IsThree(uint64_t bytes) {
   if ((bytes & 0xc0c0f0) != 0x8080e0) return false;

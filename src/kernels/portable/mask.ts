@@ -1,6 +1,7 @@
 /** XOR masking in TypeScript: 32-bit words where there are enough of them to pay for a view, bytes otherwise. */
 
 import { checkBytes, checkInteger, checkOverlap, reach } from './check.js';
+import { rangeOf, wordsOf } from './views.js';
 
 /** Below this many bytes a view on words costs more than it saves; found by `npm run bench -- crossover`. */
 export const WORDS_FROM = 128;
@@ -30,18 +31,13 @@ export function mask(
     return;
   }
   // Copying first and masking in place needs one view, not two.
-  if (src !== dst || srcStart !== dstStart) dst.set(src.subarray(srcStart, srcStart + length), dstStart);
+  if (src !== dst || srcStart !== dstStart) dst.set(rangeOf(src, srcStart, srcStart + length), dstStart);
   maskInPlace(dst, wordsOf(dst), dstStart, dstStart + length, turned);
 }
 
 /** A key as it meets bytes that begin `phase` bytes later. */
 export function rotate(key: number, phase: number): number {
   return phase === 0 ? key | 0 : (key >>> (phase * 8)) | (key << (32 - phase * 8));
-}
-
-/** The same bytes, to be read and written as words at any offset. */
-export function wordsOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 /**

@@ -24,8 +24,9 @@ import {
   UTF8_ACCEPT,
 } from '../contract.js';
 import { checkBytes, checkInteger, checkLimit, checkRange, checkTable } from './check.js';
-import { maskInPlace, WORDS_FROM, wordsOf } from './mask.js';
+import { maskInPlace, WORDS_FROM } from './mask.js';
 import { validate } from './utf8.js';
+import { wordsOf } from './views.js';
 
 /** A bit for each opcode that RFC 6455 §5.2 defines: 0, 1, 2, 8, 9, 10. */
 const DEFINED_OPCODES = 0x0707;
@@ -158,7 +159,7 @@ function scanFrames(
     if (first === WHOLE_TEXT) {
       if (!expectMask) seen = orBytes(chunk, words, start, end);
       if ((seen & 0x8080_8080) === 0) meta |= TEXT_ASCII;
-      else meta |= validate(chunk, words, start, end, UTF8_ACCEPT) === UTF8_ACCEPT ? TEXT_UTF8 : TEXT_INVALID;
+      else meta |= validate(chunk, start, end, UTF8_ACCEPT) === UTF8_ACCEPT ? TEXT_UTF8 : TEXT_INVALID;
     }
     table[row + ROW_META] = meta;
     table[row + ROW_START] = start;
