@@ -53,6 +53,7 @@ export function closePayload(code: number, reason: string): Uint8Array {
     return new Uint8Array(0);
   }
   if (!isSendableCode(code)) throw new LocalProtocolError('INVALID_CLOSE_CODE', `close code ${code} may not be sent`);
+  if (typeof reason !== 'string') throw new LocalProtocolError('INVALID_CLOSE_REASON', 'a reason must be a string');
   const length = Buffer.byteLength(reason);
   if (length > MAX_REASON) {
     throw new LocalProtocolError(

@@ -12,7 +12,6 @@
  *     at a frame boundary, one of each at most waits.
  */
 
-import { Buffer } from 'node:buffer';
 import { CloseCode, closePayload, parseClose } from './close.js';
 import { Deadline, KeepAlive } from './deadlines.js';
 import { LocalProtocolError, type ProtocolError } from './errors.js';
@@ -242,11 +241,7 @@ export class Connection {
    */
   send(event: FrameEvent): Uint8Array {
     this.queue(event);
-    const parts: Uint8Array[] = [];
-    const size = this.takeOutput(parts);
-    const bytes = Buffer.concat(parts, size);
-    this.acknowledge(size);
-    return bytes;
+    return this.#sender.takeCopy();
   }
 
   /**
@@ -281,7 +276,7 @@ export class Connection {
    * @returns and throws as `queue`
    */
   queueText(text: string, finished = true): boolean {
-    if (this.#state !== ConnectionState.OPEN) this.#requireOpen();
+    if (this.#state !== ConnectionState.OPEN || this.#failed) this.#requireOpen();
     const queued = this.#sender.text(text, finished);
     return queued ?? this.#overflowed();
   }
@@ -293,7 +288,7 @@ export class Connection {
    * @returns and throws as `queue`
    */
   queueBytes(data: Uint8Array, finished = true): boolean {
-    if (this.#state !== ConnectionState.OPEN) this.#requireOpen();
+    if (this.#state !== ConnectionState.OPEN || this.#failed) this.#requireOpen();
     const queued = this.#sender.bytes(data, finished);
     return queued ?? this.#overflowed();
   }
@@ -399,7 +394,10 @@ export class Connection {
 
   #pollHeld(): Kind {
     if ((this.#held & HELD_PAUSED) !== 0) return PAUSED;
-    if ((this.#held & HELD_ENDED) !== 0) return NEED_DATA;
+    if ((this.#held & HELD_ENDED) !== 0) {
+      this.#reader.clear();
+      return NEED_DATA;
+    }
     return this.#fail(this.#ending as Ending);
   }
 
@@ -408,6 +406,7 @@ export class Connection {
     if ('closeCode' in close) return this.#violated(close);
     this.#end({ ...close, origin: 'peer', error: null });
     this.#state = nextState(this.#state, Transition.CLOSE_RECEIVED);
+    if (this.#state === ConnectionState.CLOSED && this.#eof) this.#closing.disarm();
     if (this.#state === ConnectionState.REMOTE_CLOSING && this.config.autoClose) this.#sendClose(close.code, '');
     return CLOSE;
   }
@@ -428,6 +427,7 @@ export class Connection {
 
   #fail(ending: Ending): Kind {
     this.#end(ending);
+    this.#reader.clear();
     this.#state = nextState(this.#state, Transition.FAILED);
     this.#failed = true;
     // What bounds the writing of our Close, and the wait for the peer to see it.
@@ -448,7 +448,7 @@ export class Connection {
   }
 
   #sendClose(code: number, reason: string): void {
-    if (this.#state !== ConnectionState.OPEN && this.#state !== ConnectionState.REMOTE_CLOSING) {
+    if ((this.#state !== ConnectionState.OPEN && this.#state !== ConnectionState.REMOTE_CLOSING) || this.#failed) {
       throw new LocalProtocolError('CLOSE_SENT', 'a Close was sent, or the connection has ended');
     }
     this.#sender.close(closePayload(code, reason));
@@ -464,9 +464,11 @@ export class Connection {
     return false;
   }
 
+  /** A connection that missed a deadline is lost, and its Close queued, before `poll` says so and the state follows. */
   #requireOpen(): void {
-    if (this.#state !== ConnectionState.OPEN) {
-      throw new LocalProtocolError('NOT_OPEN', `cannot send in state ${ConnectionState[this.#state]}`);
+    if (this.#state !== ConnectionState.OPEN || this.#failed) {
+      const where = this.#failed ? 'CLOSED' : ConnectionState[this.#state];
+      throw new LocalProtocolError('NOT_OPEN', `cannot send in state ${where}`);
     }
   }
 }

@@ -21,10 +21,10 @@ export class Deadline {
     return this.#armed;
   }
 
-  /** Starts the span anew. */
-  arm(): void {
+  /** Starts the span anew, at `now` where the time is known. */
+  arm(now: number | null = null): void {
     this.#armed = this.#span !== Number.POSITIVE_INFINITY;
-    this.#end = null;
+    this.#end = now === null ? null : now + this.#span;
   }
 
   disarm(): void {
@@ -89,15 +89,15 @@ export class KeepAlive {
       this.#listen(now);
       return 'none';
     }
-    this.#answer.arm();
-    this.#answer.tick(now);
+    this.#answer.arm(now);
+    // An answer that may take for ever is asked for again.
+    if (!this.#answer.armed) this.#silence.arm(now);
     return 'ping';
   }
 
   #listen(now: number): void {
     this.#heard = false;
     this.#answer.disarm();
-    this.#silence.arm();
-    this.#silence.tick(now);
+    this.#silence.arm(now);
   }
 }

@@ -59,7 +59,7 @@ export class AcceptConnection {
 /** A server refuses a request with an ordinary HTTP response. */
 export class RejectConnection {
   readonly type = 'reject';
-  /** The HTTP status, 300 to 599. */
+  /** The HTTP status: to send, 300 to 599; received, any final one but 101. */
   readonly statusCode: number;
   readonly headers: HeaderList;
   /** True when `RejectData` events follow, up to one with `bodyFinished`. */

@@ -8,7 +8,8 @@ import { type MaskingKeySource, randomMaskingKeys } from './masking.js';
 
 /**
  * What becomes of a message that would pass `sendHardLimit`: `'refuse'` throws it back in a `SendLimitError`,
- * `'drop'` forgets it, `'close'` forgets it and closes the connection with 1013.
+ * `'drop'` forgets it (but refuses a fragment, without which the rest would be another message), `'close'` forgets it
+ * and closes the connection with 1013.
  */
 export type OverflowPolicy = 'refuse' | 'drop' | 'close';
 
@@ -53,6 +54,7 @@ export class ConnectionConfig implements ConnectionLimits {
     this.maxMessageSize = limit(options, 'maxMessageSize');
     this.maxFrameSize = limit(options, 'maxFrameSize', this.maxMessageSize);
     this.maxFragments = limit(options, 'maxFragments');
+    if (this.maxFragments < 1) fail('maxFragments', 'must be at least 1');
     this.receiveHighWater = limit(options, 'receiveHighWater');
     this.sendHighWater = limit(options, 'sendHighWater');
     this.sendLowWater = limit(options, 'sendLowWater', Math.min(DEFAULT_LIMITS.sendLowWater, this.sendHighWater));

@@ -3,8 +3,7 @@
  * `Connection`. Both can be had, for what the facade does not offer.
  */
 
-import type { Transport } from './connection.js';
-import { Connection } from './connection.js';
+import { Connection, type Transport } from './connection.js';
 import { LocalProtocolError } from './errors.js';
 import { type FrameEvent, type HandshakeEvent, NEED_DATA, PAUSED } from './events.js';
 import { H1Handshake, type HandshakeOptions } from './handshake/h1.js';
@@ -24,7 +23,6 @@ export class WSConnection {
   readonly handshake: H1Handshake;
   readonly #config: ConnectionConfig;
   #connection: Connection | null = null;
-  #eof = false;
 
   /** @throws LocalProtocolError `INVALID_OPTION` */
   constructor(type: ConnectionType, options: WSConnectionOptions = {}) {
@@ -45,7 +43,6 @@ export class WSConnection {
 
   /** Takes bytes from the peer, or null for the end of its stream; false asks to stop reading. */
   receiveData(data: Uint8Array | null): boolean {
-    if (data === null) this.#eof = true;
     return (this.#connection ?? this.handshake).receiveData(data);
   }
 
@@ -78,6 +75,16 @@ export class WSConnection {
     return this.#connection.send(event);
   }
 
+  /** See `Connection.takeOutput`; what the handshake writes comes from `send`. */
+  takeOutput(out: Uint8Array[], maxBytes?: number): number {
+    return this.#connection?.takeOutput(out, maxBytes) ?? 0;
+  }
+
+  /** See `Connection.acknowledge`. */
+  acknowledge(bytes: number): void {
+    this.#connection?.acknowledge(bytes);
+  }
+
   /** See `Connection.transport`; a handshake that has failed or been rejected asks to destroy. */
   get transport(): Transport {
     if (this.#connection !== null) return this.#connection.transport;
@@ -98,7 +105,7 @@ export class WSConnection {
     if (this.handshake.state !== ConnectionState.OPEN) return;
     this.#connection = new Connection(this.type, this.handshake.extensions, this.#config);
     this.#connection.receiveData(this.handshake.trailingData);
-    if (this.#eof) this.#connection.receiveData(null);
+    if (this.handshake.ended) this.#connection.receiveData(null);
   }
 }
 

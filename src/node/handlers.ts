@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import { CloseCode, type CloseConnection, type Connection, Kind } from '../core/index.js';
 import { Link, type LinkOwner } from './link.js';
 import { Peer, type PeerInit } from './peer.js';
+import { asError, warn } from './thrown.js';
 
 /** What a handler returns: a promise holds the connection's next event until it settles, all else is ignored. */
 export type HandlerResult = unknown;
@@ -101,6 +102,7 @@ export class Session<Data> implements LinkOwner {
   }
 
   #closed({ code, reason, error }: CloseConnection): HandlerResult {
+    if (this.#link.isCut) return this.#handlers.close?.(this.peer, CloseCode.ABNORMAL_CLOSURE, '');
     if (error !== null) this.#report(error);
     return this.#handlers.close?.(this.peer, code, reason);
   }
@@ -121,17 +123,18 @@ export class Session<Data> implements LinkOwner {
 
   /** A handler threw: this connection is closed, and no other. */
   #failed(thrown: unknown): void {
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });
-    if (this.#handlers.error === undefined) process.emitWarning(error);
-    else this.#report(error);
+    if (this.#handlers.error === undefined) warn(thrown);
+    else this.#report(asError(thrown));
     this.peer.close(CloseCode.INTERNAL_ERROR);
   }
 
   #report(error: Error): void {
     try {
-      this.#handlers.error?.(this.peer, error);
+      const result: HandlerResult = this.#handlers.error?.(this.peer, error);
+      // An async function may be given where one that returns nothing is asked for.
+      if (isThenable(result)) Promise.resolve(result).then(undefined, warn);
     } catch (thrown) {
-      process.emitWarning(thrown instanceof Error ? thrown : String(thrown));
+      warn(thrown);
     }
   }
 }

@@ -33,6 +33,9 @@ export interface LinkOwner {
 /** The most bytes of one write: how far a Pong can be held up. */
 const WRITE_SIZE = 1024 * 1024;
 
+/** Where the views of one write are gathered; empty between two. */
+const gathered: Uint8Array[] = [];
+
 const HOLD_OWNER = 1;
 const HOLD_DRAIN = 2;
 
@@ -42,6 +45,7 @@ export class Link implements Timed {
   readonly #stream: Duplex;
   readonly #owner: LinkOwner;
   #holds = 0;
+  #pending = 0;
   #pumping = false;
   #turnAsked = false;
   #writing = 0;
@@ -49,6 +53,7 @@ export class Link implements Timed {
   #streamClosed = false;
   #ended = false;
   #cut = false;
+  #cutOffAt: number | null = null;
   #gone = false;
 
   constructor(stream: Duplex, connection: Connection, owner: LinkOwner) {
@@ -70,6 +75,8 @@ export class Link implements Timed {
     this.#stream.on('end', this.#onEnd);
     this.#stream.on('error', this.#onError);
     this.#stream.on('close', this.#onClose);
+    // The end may have come already: a socket tells of it, unread, when nothing is before it.
+    if (this.#stream.readableEnded) this.connection.receiveData(null);
     this.onDeadline(wheel.now());
   }
 
@@ -78,10 +85,18 @@ export class Link implements Timed {
     if (!this.#pumping) this.#askForTurn();
   }
 
-  /** Cuts the stream off. No event follows but a close event with 1006, unless there was one. */
+  /**
+   * Cuts the stream off. No event follows but a close event, unless there was one; it means 1006, even where a Close
+   * or a violation of the peer's was waiting.
+   */
   destroy(): void {
     this.#cut = true;
     this.#stream.destroy();
+  }
+
+  /** Whether `destroy` was called. */
+  get isCut(): boolean {
+    return this.#cut;
   }
 
   onDeadline(now: number): void {
@@ -103,7 +118,8 @@ export class Link implements Timed {
   };
 
   readonly #onError = (error: Error): void => {
-    this.#owner.onStreamError(error);
+    // After the close event nothing is left that could fail.
+    if (this.connection.state !== ConnectionState.CLOSED) this.#owner.onStreamError(error);
   };
 
   readonly #onClose = (): void => {
@@ -119,12 +135,12 @@ export class Link implements Timed {
     this.#pumping = true;
     const { connection } = this;
     for (;;) {
+      if (connection.needsDrain && !this.#streamClosed) this.#hold(HOLD_DRAIN);
       const kind = connection.poll();
       if (kind === Kind.NEED_DATA || kind === Kind.PAUSED) break;
       if (this.#cut && kind !== Kind.CLOSE) continue;
       const pending = this.#owner.onEvent(kind);
       if (pending !== undefined) this.#holdFor(pending);
-      if (connection.needsDrain && !this.#streamClosed) this.#hold(HOLD_DRAIN);
     }
     this.#pumping = false;
     // An owner whose promise settles within the turn has more to say in it.
@@ -147,8 +163,11 @@ export class Link implements Timed {
   }
 
   #holdFor(pending: Promise<void>): void {
+    this.#pending++;
     this.#hold(HOLD_OWNER);
-    pending.then(() => this.#release(HOLD_OWNER));
+    pending.then(() => {
+      if (--this.#pending === 0) this.#release(HOLD_OWNER);
+    });
   }
 
   #askForTurn(): void {
@@ -186,11 +205,7 @@ export class Link implements Timed {
   #flush(): void {
     if (this.#streamClosed || this.#ended) return;
     const { connection } = this;
-    if (connection.state !== ConnectionState.OPEN) {
-      this.#armDeadline();
-      // Nobody is there any more to read what is still queued.
-      if (connection.transport === 'destroy' && this.#stream.readableEnded) this.#stream.destroy();
-    }
+    if (connection.state !== ConnectionState.OPEN) this.#armDeadline();
     if (this.#writing > 0 || this.#stream.destroyed) return;
     if (!connection.hasOutput) {
       const { transport } = connection;
@@ -200,17 +215,17 @@ export class Link implements Timed {
       }
       return;
     }
-    const out: Uint8Array[] = [];
-    this.#writing = connection.takeOutput(out, WRITE_SIZE);
     const stream = this.#stream;
-    const last = out.length - 1;
-    if (last === 0) {
-      stream.write(out[0], this.#onWritten);
+    this.#writing = connection.takeOutput(gathered, WRITE_SIZE);
+    if (gathered.length === 1) {
+      stream.write(gathered.pop(), this.#onWritten);
       return;
     }
+    const parts = gathered.splice(0);
+    const last = parts.length - 1;
     stream.cork();
-    for (let i = 0; i < last; i++) stream.write(out[i]);
-    stream.write(out[last], this.#onWritten);
+    for (let i = 0; i < last; i++) stream.write(parts[i]);
+    stream.write(parts[last], this.#onWritten);
     stream.uncork();
   }
 
@@ -228,7 +243,15 @@ export class Link implements Timed {
   };
 
   #armDeadline(): void {
-    if (!this.#streamClosed) wheel.set(this, this.connection.nextDeadline());
+    if (this.#streamClosed) return;
+    const { connection } = this;
+    let deadline = connection.nextDeadline();
+    if (deadline === null && connection.transport === 'destroy') {
+      // The peer has ended its side. It may still read what it is owed, but not for ever.
+      this.#cutOffAt ??= wheel.now() + connection.config.closeTimeout;
+      deadline = this.#cutOffAt;
+    }
+    wheel.set(this, deadline);
   }
 
   /** After the stream has closed: tells the owner, once the last event is handled. */

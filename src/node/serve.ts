@@ -2,24 +2,25 @@
 
 import { once } from 'node:events';
 import {
-  createServer,
   type Server as HttpServer,
   type IncomingMessage,
   type RequestListener,
+  type ServerResponse,
   STATUS_CODES,
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import {
   CloseCode,
+  CloseConnection,
   Connection,
   ConnectionConfig,
   type ConnectionOptions,
   ConnectionType,
-  DEFAULT_HANDSHAKE_LIMITS,
   type HandshakeLimits,
 } from '../core/index.js';
 import { type Handlers, Session } from './handlers.js';
+import { handshakeLimits, httpServer } from './http.js';
 import type { Peer } from './peer.js';
 import { type Opened, Opening, reject, type UpgradeHandler } from './upgrade.js';
 
@@ -49,6 +50,11 @@ export interface CloseOptions {
   readonly timeout?: number;
 }
 
+/** How long the handlers of connections that were cut off may take before shutting down no longer waits for them. */
+const HANDLERS_GRACE = 1000;
+/** The longest that a timer can wait. */
+const MAX_TIMER = 2 ** 31 - 1;
+
 /** A server that is listening. */
 export class Server<Data = unknown> {
   readonly #http: HttpServer;
@@ -62,21 +68,11 @@ export class Server<Data = unknown> {
 
   /** @throws LocalProtocolError `INVALID_OPTION` */
   constructor(options: ServeOptions<Data>) {
-    const { handshakeTimeout, maxHeaderSize, maxHeaderFields } = { ...DEFAULT_HANDSHAKE_LIMITS, ...options };
     this.#options = options;
     this.#config = new ConnectionConfig({ ...options, autoPong: true, autoClose: true, delivery: 'messages' });
-    this.#limits = { handshakeTimeout, maxHeaderSize, maxHeaderFields };
-    const headersTimeout = Number.isFinite(handshakeTimeout) ? handshakeTimeout : 0;
-    this.#http = createServer(
-      {
-        maxHeaderSize: Math.min(maxHeaderSize, Number.MAX_SAFE_INTEGER),
-        headersTimeout,
-        connectionsCheckingInterval: Math.max(100, Math.min(headersTimeout / 4, 30_000)),
-      },
-      options.request ?? upgradeRequired,
-    );
-    // One more than is allowed, so that the handshake sees, and names, the limit that is passed.
-    this.#http.maxHeadersCount = Number.isFinite(maxHeaderFields) ? maxHeaderFields + 1 : 0;
+    this.#limits = handshakeLimits(options);
+    this.#http = httpServer(this.#limits, options.request ?? upgradeRequired);
+    this.#http.on('request', this.#onRequest);
     this.#http.on('upgrade', this.#onUpgrade);
   }
 
@@ -109,38 +105,54 @@ export class Server<Data = unknown> {
 
   /**
    * Shuts down: stops listening, sends every connection a Close, and cuts off what is left after `timeout`. Resolves
-   * when everything is gone. Calling again returns the same promise.
+   * when everything is gone, but for handlers whose promises do not settle even then. Calling again returns the same
+   * promise.
    *
-   * @throws LocalProtocolError for a code or reason that may not be sent
+   * Rejects with a LocalProtocolError for a code or reason that may not be sent; nothing is closed then.
    */
   close(options: CloseOptions = {}): Promise<void> {
-    this.#closing ??= this.#shutDown(options);
+    if (this.#closing === null) {
+      const { code = CloseCode.GOING_AWAY, reason = '', timeout = this.#config.closeTimeout } = options;
+      const close = new CloseConnection(code, reason);
+      try {
+        // A connection that nobody is at the other end of finds out whether this may be sent.
+        new Connection(ConnectionType.SERVER, [], this.#config).send(close);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+      this.#closing = this.#shutDown(close, timeout);
+    }
     return this.#closing;
   }
 
-  async #shutDown({
-    code = CloseCode.GOING_AWAY,
-    reason = '',
-    timeout = this.#config.closeTimeout,
-  }: CloseOptions): Promise<void> {
+  async #shutDown({ code, reason }: CloseConnection, timeout: number): Promise<void> {
     const stopped = new Promise<void>((resolve) => this.#http.close(() => resolve()));
     this.#http.closeIdleConnections();
     for (const opening of this.#openings) opening.refuse(reject(503));
     for (const { peer } of this.#sessions) peer.close(code, reason);
 
-    const cutOff = () => {
-      this.#http.closeAllConnections();
-      for (const { peer } of this.#sessions) peer.terminate();
-    };
-    const timer = Number.isFinite(timeout) ? setTimeout(cutOff, timeout) : undefined;
-    if (this.#sessions.size + this.#openings.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#allGone = resolve;
-      });
-    }
-    await stopped;
+    let timer: NodeJS.Timeout | undefined;
+    const allGone = new Promise<void>((resolve) => {
+      const cutOff = () => {
+        this.#http.closeAllConnections();
+        for (const opening of this.#openings) opening.cutOff();
+        for (const { peer } of this.#sessions) peer.terminate();
+        timer = setTimeout(resolve, HANDLERS_GRACE);
+      };
+      if (timeout <= MAX_TIMER) timer = setTimeout(cutOff, timeout);
+      this.#allGone = resolve;
+    });
+    this.#checkGone();
+    await Promise.all([allGone, stopped]);
     clearTimeout(timer);
   }
+
+  /** While shutting down, a connection is of no use once its request is answered, and need not idle until it ends. */
+  readonly #onRequest = (_request: IncomingMessage, response: ServerResponse): void => {
+    response.on('close', () => {
+      if (this.#closing !== null) this.#http.closeIdleConnections();
+    });
+  };
 
   readonly #onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     const { remoteAddress = '' } = stream as Socket;
@@ -190,6 +202,8 @@ export async function serve<Data = unknown>(options: ServeOptions<Data> = {}): P
 }
 
 const upgradeRequired: RequestListener = (_request, response) => {
-  response.writeHead(426, { connection: 'Upgrade', upgrade: 'websocket', 'content-type': 'text/plain; charset=utf-8' });
+  // RFC 9110 §7.8: whoever sends Upgrade names it in Connection; what node:http would say there must not get lost.
+  const connection = response.shouldKeepAlive ? 'Upgrade' : 'close, Upgrade';
+  response.writeHead(426, { connection, upgrade: 'websocket', 'content-type': 'text/plain; charset=utf-8' });
   response.end(`${STATUS_CODES[426]}: this is a WebSocket server\n`);
 };

@@ -15,6 +15,7 @@ import {
   RemoteProtocolError,
   type Request,
 } from '../core/index.js';
+import { warn } from './thrown.js';
 import { type Timed, wheel } from './wheel.js';
 
 /** A request for a WebSocket, as `upgrade` sees it. */
@@ -158,6 +159,11 @@ export class Opening<Data> implements Timed {
     this.#finishWith(hasBody ? [head, this.#handshake.send(new RejectData(body))] : [head]);
   }
 
+  /** Closes the stream, with or without an answer. */
+  cutOff(): void {
+    this.#stream.destroy();
+  }
+
   #receive(request: IncomingMessage): Request {
     const headers: [string, string][] = [];
     for (let i = 0; i < request.rawHeaders.length; i += 2)
@@ -194,7 +200,7 @@ export class Opening<Data> implements Timed {
       return;
     }
     // `upgrade` threw, or returned what cannot be sent: a fault of the server's, which its owner must hear of.
-    process.emitWarning(error instanceof Error ? error : String(error));
+    warn(error);
     this.refuse(reject(500));
   }
 

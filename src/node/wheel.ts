@@ -47,19 +47,27 @@ export class Wheel {
     if (entries?.size === 0) this.#buckets.delete(entry.bucket);
     entry.bucket = null;
     if (this.#buckets.size === 0 && this.#timer !== null) {
-      clearInterval(this.#timer);
+      clearTimeout(this.#timer);
       this.#timer = null;
     }
   }
 
   #start(): void {
-    this.#lastTick = Math.floor(this.now() / TICK);
-    this.#timer = setInterval(() => this.#turn(), TICK).unref();
+    const now = this.now();
+    this.#lastTick = Math.floor(now / TICK);
+    this.#schedule(now);
+  }
+
+  /** To the next tick itself: an interval, begun anywhere between two, would add up to one more. */
+  #schedule(now: number): void {
+    const wait = TICK - (now % TICK);
+    this.#timer = setTimeout(() => this.#turn(), Math.ceil(wait)).unref();
   }
 
   #turn(): void {
     const now = this.now();
     const tick = Math.floor(now / TICK);
+    this.#schedule(now);
     while (this.#lastTick < tick) {
       this.#lastTick++;
       for (const entry of this.#buckets.get(this.#lastTick) ?? []) {

@@ -5,8 +5,12 @@
  * not they were taken in between. A piece of slab memory is used again only then.
  */
 
+import { Buffer } from 'node:buffer';
 import { LocalProtocolError } from '../errors.js';
-import { releasePiece, type Slab, slabFor } from './slab.js';
+import { ownSlabFor, releasePiece, type Slab, slabFor } from './slab.js';
+
+/** With this many pieces not acknowledged a connection is behind, and takes memory from shared slabs no more. */
+const MAX_SHARED_PIECES = 32;
 
 /** Consecutive bytes to be written. */
 interface Piece {
@@ -27,6 +31,8 @@ export class OutputQueue {
   readonly #taken: Piece[] = [];
   /** The piece that further frames are written behind, while nothing else has used its slab. */
   #open: Piece | null = null;
+  /** The slab of this queue's own, while it is behind. */
+  #own: Slab | null = null;
   /** Bytes of the first piece in `#taken` that are acknowledged. */
   #acknowledged = 0;
   #untaken = 0;
@@ -47,7 +53,9 @@ export class OutputQueue {
 
   /** A slab with room for `size` bytes at `used`, to be filled and then passed to `commit`. */
   reserve(size: number): Slab {
-    return slabFor(size);
+    if (this.#pieces.length + this.#taken.length < MAX_SHARED_PIECES) return slabFor(size);
+    this.#own = ownSlabFor(size, this.#own);
+    return this.#own;
   }
 
   /** Queues `size` bytes just written at the end of a slab. */
@@ -86,7 +94,8 @@ export class OutputQueue {
     let room = maxBytes;
     let given = 0;
     let index = 0;
-    this.#placeControls(0);
+    // Without room they stay in their slots, where the next one takes their place.
+    if (room > 0) this.#placeControls(0);
     for (; index < pieces.length && room > 0; index++) {
       const piece = pieces[index];
       const size = piece.end - piece.start;
@@ -98,13 +107,25 @@ export class OutputQueue {
       this.#hand(piece, out);
       given += size;
       room -= size;
-      this.#placeControls(index + 1);
+      if (room > 0) this.#placeControls(index + 1);
     }
-    if (index === pieces.length) pieces.length = 0;
-    else pieces.splice(0, index);
+    removeFirst(pieces, index);
     this.#open = null;
     this.#untaken -= given;
     return given;
+  }
+
+  /** Takes everything in memory of its own, which leaves nothing of it to acknowledge. */
+  takeCopy(): Buffer {
+    const views: Uint8Array[] = [];
+    const before = this.#taken.length;
+    const size = this.take(views, Number.POSITIVE_INFINITY);
+    const bytes = Buffer.concat(views, size);
+    // What was taken earlier may still be under way, and stays.
+    for (const { slab } of this.#taken.splice(before)) if (slab !== null) releasePiece(slab);
+    this.#queued -= size;
+    if (this.#queued === 0) this.#own = null;
+    return bytes;
   }
 
   /** The system has the next `bytes` of what was taken. */
@@ -121,8 +142,8 @@ export class OutputQueue {
       this.#acknowledged -= end - start;
       if (slab !== null) releasePiece(slab);
     }
-    if (done === this.#taken.length) this.#taken.length = 0;
-    else this.#taken.splice(0, done);
+    removeFirst(this.#taken, done);
+    if (this.#queued === 0) this.#own = null;
   }
 
   /** Puts what waits in the slots ahead of `pieces[index]`, if the frame before it is whole. */
@@ -153,4 +174,10 @@ export class OutputQueue {
     this.#untaken += size;
     this.#queued += size;
   }
+}
+
+/** Drops the first elements of a list: most often its only one, and then without giving the list's memory back. */
+function removeFirst(list: unknown[], count: number): void {
+  if (count === 1 && list.length === 1) list.pop();
+  else if (count > 0) list.splice(0, count);
 }

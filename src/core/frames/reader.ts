@@ -5,8 +5,8 @@
  * is scanned a batch of rows at a time. A row becomes an event when `poll` reaches it, and what needs memory of
  * earlier frames (continuations, message totals, text split over frames) is checked there and nowhere else.
  *
- * A complete message in one frame takes the short way through `poll`: its row is the event, and nothing is made of
- * it until somebody asks. Everything else goes through `#takeRow` and `#takePiece`.
+ * A complete message in one frame takes the short way through `poll`: its row is the event, and nothing is read of it
+ * until somebody asks. Everything else goes through `#takeRow` and `#takePiece`.
  */
 
 import { Buffer } from 'node:buffer';
@@ -61,7 +61,7 @@ const NO_BYTES: Buffer = Buffer.alloc(0);
 const NO_TABLE = new Int32Array(BATCH_ROWS);
 
 /** A batch is needed only while a chunk is being read, so connections share a few. */
-const BATCH_CAPACITY = 256;
+const BATCH_CAPACITY = 512;
 const MAX_SPARE_BATCHES = 16;
 const spareBatches: FrameBatch[] = [];
 
@@ -75,8 +75,12 @@ export class FrameReader {
   readonly #kernels: Kernels;
   readonly #expectMask: boolean;
   readonly #rules: number;
+  /** For data frames; `#scanLimit` is for all. */
   readonly #frameLimit: number;
+  readonly #scanLimit: number;
   readonly #messageLimit: number;
+  /** Whether a whole message that passed the scan is within every limit. */
+  readonly #scanIsEnough: boolean;
   readonly #maxFragments: number;
   readonly #delivery: Delivery;
   readonly #extensions: readonly Extension[];
@@ -118,11 +122,14 @@ export class FrameReader {
   /** The bytes of a character that the last piece ended in the middle of. */
   #held: Buffer = NO_BYTES;
 
-  // The event at the cursor.
+  // The event at the cursor. While `#plain`, it lies in the chunk and is whole, no message is under way, no row needs a
+  // look at its length, and the short way only moves along the rows.
+  #plain = false;
   #payload: Buffer = NO_BYTES;
   #start = 0;
   #length = 0;
-  #ascii = false;
+  /** The flags of the row before `#row` while that row is the event; 0 while `#start` and `#length` are. */
+  #rowMeta = 0;
   #frameFinished = true;
   #messageFinished = true;
   #violation: Violation | null = null;
@@ -142,6 +149,9 @@ export class FrameReader {
     // is what comes out of it.
     this.#frameLimit = extensions.length === 0 ? Math.min(maxFrameSize, maxMessageSize) : maxFrameSize;
     this.#tooLarge = this.#frameLimit < maxFrameSize ? MAX_MESSAGE_SIZE : MAX_FRAME_SIZE;
+    // Control frames have a limit of their own (RFC 6455 §5.5).
+    this.#scanLimit = Math.max(this.#frameLimit, MAX_CONTROL_PAYLOAD);
+    this.#scanIsEnough = this.#scanLimit <= Math.min(this.#frameLimit, maxMessageSize);
   }
 
   /** Takes a chunk; its bytes are unmasked in place. Bytes after `stop` are dropped. */
@@ -159,14 +169,20 @@ export class FrameReader {
     this.#waitingBytes += chunk.length;
   }
 
-  /** Raw bytes that wait for `poll`. */
+  /** Raw bytes that wait for `poll`; the start of a frame that it waits for itself is none. */
   get bufferedBytes(): number {
     const rowsFrom = this.#row < this.#rowsEnd ? this.#table[this.#row + ROW_START] : this.#at;
-    return this.#chunk.length - Math.min(rowsFrom, this.#at) + this.#carried + this.#waitingBytes;
+    return this.#chunk.length - Math.min(rowsFrom, this.#at) + this.#waitingBytes;
+  }
+
+  /** Empties the cursor. */
+  clear(): void {
+    this.#show(NO_BYTES, 0, 0, true, true);
   }
 
   /** Drops what waits and everything that comes. The event at the cursor stays readable. */
   stop(): void {
+    if (this.#rowMeta !== 0) this.#show(this.#payload, this.#startOfPayload, this.length, true, true);
     this.#stopped = true;
     this.#releaseBatch();
     this.#chunk = NO_BYTES;
@@ -187,18 +203,11 @@ export class FrameReader {
   poll(): number {
     for (;;) {
       const row = this.#row;
-      if (row < this.#rowsEnd && this.#messageKind === NEED_DATA) {
-        const table = this.#table;
-        const meta = table[row + ROW_META];
-        const length = table[row + ROW_LENGTH];
-        if ((meta === WHOLE_BYTES || meta === WHOLE_ASCII || meta === WHOLE_UTF8) && length <= this.#messageLimit) {
+      if (this.#plain && row < this.#rowsEnd) {
+        const meta = this.#table[row + ROW_META];
+        if (meta === WHOLE_BYTES || meta === WHOLE_ASCII || meta === WHOLE_UTF8) {
           this.#row = row + ROW_SIZE;
-          this.#payload = this.#chunk;
-          this.#start = table[row + ROW_START];
-          this.#length = length;
-          this.#ascii = meta === WHOLE_ASCII;
-          this.#frameFinished = true;
-          this.#messageFinished = true;
+          this.#rowMeta = meta;
           return meta === WHOLE_BYTES ? BYTES : TEXT;
         }
       }
@@ -209,18 +218,24 @@ export class FrameReader {
 
   /** The payload at the cursor as a string. */
   text(): string {
-    const end = this.#start + this.#length;
-    return this.#ascii ? asciiText(this.#payload, this.#start, end) : utf8Text(this.#payload, this.#start, end);
+    const start = this.#startOfPayload;
+    const end = start + this.length;
+    return this.#rowMeta === WHOLE_ASCII ? asciiText(this.#payload, start, end) : utf8Text(this.#payload, start, end);
   }
 
   /** The payload at the cursor as a view of the memory it arrived in. */
   bytes(): Buffer {
-    return this.#payload.subarray(this.#start, this.#start + this.#length);
+    const start = this.#startOfPayload;
+    return this.#payload.subarray(start, start + this.length);
   }
 
   /** The bytes of the payload at the cursor. */
   get length(): number {
-    return this.#length;
+    return this.#rowMeta === 0 ? this.#length : this.#table[this.#row - ROW_SIZE + ROW_LENGTH];
+  }
+
+  get #startOfPayload(): number {
+    return this.#rowMeta === 0 ? this.#start : this.#table[this.#row - ROW_SIZE + ROW_START];
   }
 
   get frameFinished(): boolean {
@@ -254,7 +269,7 @@ export class FrameReader {
     if (waiting === null) {
       // An idle connection must not keep the memory of its last chunk.
       this.#chunk = NO_BYTES;
-      this.#show(NO_BYTES, 0, 0, true, true);
+      this.clear();
       return;
     }
     this.#chunk = waiting.chunk;
@@ -273,15 +288,17 @@ export class FrameReader {
   #scan(bytes: Buffer, from = this.#at, to = bytes.length): void {
     this.#batch ??= spareBatches.pop() ?? new FrameBatch(BATCH_CAPACITY);
     const batch = this.#batch;
-    const rows = this.#kernels.scan(bytes, from, to, batch, this.#rules, this.#frameLimit);
+    const rows = this.#kernels.scan(bytes, from, to, batch, this.#rules, this.#scanLimit);
     this.#table = batch.table;
     this.#row = BATCH_ROWS;
     this.#rowsEnd = BATCH_ROWS + rows * ROW_SIZE;
     this.#status = batch.status;
     if (bytes !== this.#chunk) return;
+    this.#show(bytes, 0, 0, true, true);
     this.#at = batch.consumed;
     if (this.#status === ScanStatus.END && this.#at < to) {
-      this.#carry ??= Buffer.allocUnsafe(MAX_HEADER);
+      // Kept as long as the connection, so not out of the pool, of which it would keep much more.
+      this.#carry ??= Buffer.allocUnsafeSlow(MAX_HEADER);
       this.#carried = bytes.copy(this.#carry, 0, this.#at, to);
       this.#at = to;
     }
@@ -299,8 +316,9 @@ export class FrameReader {
       if (this.#rowsEnd > BATCH_ROWS || this.#status !== ScanStatus.END) break;
     }
     if (this.#rowsEnd === BATCH_ROWS) return NEED_DATA;
-    // The payload begins in the chunk, but for an empty one, whose row is whole.
+    // The row tells where the payload begins in `carry`, and that is at its end.
     this.#carried = 0;
+    this.#table[BATCH_ROWS + ROW_START] = this.#at;
     return this.#takeRow();
   }
 
@@ -335,6 +353,7 @@ export class FrameReader {
       this.#controlLength = 0;
       return null;
     }
+    if (length > this.#frameLimit) return this.#tooLarge;
     if (opcode === CONTINUATION) {
       if (this.#messageKind === NEED_DATA) return UNEXPECTED_CONTINUATION;
       // Extensions mark a message by the RSV bits of its first frame (RFC 7692 §6).
@@ -342,6 +361,7 @@ export class FrameReader {
     } else {
       if (this.#messageKind !== NEED_DATA) return EXPECTED_CONTINUATION;
       this.#messageKind = opcode === TEXT_OPCODE ? TEXT : BYTES;
+      this.#plain = false;
       this.#messageSize = 0;
       this.#fragments = 0;
       this.#utf8 = UTF8_ACCEPT;
@@ -495,9 +515,15 @@ export class FrameReader {
     this.#payload = payload;
     this.#start = start;
     this.#length = length;
-    this.#ascii = false;
+    this.#rowMeta = 0;
     this.#frameFinished = frameFinished;
     this.#messageFinished = messageFinished;
+    this.#plain =
+      payload === this.#chunk &&
+      frameFinished &&
+      messageFinished &&
+      this.#messageKind === NEED_DATA &&
+      this.#scanIsEnough;
   }
 
   #fail(violation: Violation): number {

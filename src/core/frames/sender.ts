@@ -60,7 +60,14 @@ export class MessageSender {
 
   acknowledge(bytes: number): void {
     this.output.acknowledge(bytes);
-    if (this.output.queuedBytes <= this.#config.sendLowWater) this.#needsDrain = false;
+    this.#noteDrain();
+  }
+
+  /** Takes all output as a copy, which counts as acknowledged. */
+  takeCopy(): Buffer {
+    const bytes = this.output.takeCopy();
+    this.#noteDrain();
+    return bytes;
   }
 
   /** Queues text; null when it was over the hard limit and not thrown back. */
@@ -72,13 +79,15 @@ export class MessageSender {
       if (this.#isOver(Buffer.byteLength(text))) return this.#refuse(new TextMessage(text, finished));
     }
     let whole = text;
+    let half = '';
     if (!finished || this.#half !== '') {
       whole = this.#half + text;
-      this.#half = finished ? '' : trailingHalf(whole);
-      if (this.#half !== '') whole = whole.slice(0, -1);
+      half = finished ? '' : trailingHalf(whole);
+      if (half !== '') whole = whole.slice(0, -1);
     }
     if (this.#extensions.length === 0) this.#writer.writeText(first, whole);
     else this.#writeEncoded(first, Buffer.from(whole));
+    this.#half = half;
     this.#unfinished = finished ? 0 : TEXT;
     return this.withinHighWater();
   }
@@ -129,8 +138,15 @@ export class MessageSender {
   }
 
   #refuse(event: TextMessage | BytesMessage): null {
-    if (this.#config.overflow === 'refuse') throw new SendLimitError(event);
+    const { overflow } = this.#config;
+    // To drop a fragment would be to send the rest as if it were the whole.
+    const isFragment = this.#unfinished !== 0 || !event.messageFinished;
+    if (overflow === 'refuse' || (overflow === 'drop' && isFragment)) throw new SendLimitError(event);
     return null;
+  }
+
+  #noteDrain(): void {
+    if (this.output.queuedBytes <= this.#config.sendLowWater) this.#needsDrain = false;
   }
 
   #writeEncoded(first: number, payload: Uint8Array): void {

@@ -3,6 +3,9 @@
  *
  * What one connection writes in a row lies in a row, so that a turn's frames leave as one piece. A slab is used again
  * once everything written to it was acknowledged; one whose pieces nobody acknowledges is left to the collector.
+ *
+ * A connection that is behind writes into slabs of its own. In shared ones, each of its small frames would keep a whole
+ * slab of what others have sent long ago: a peer that stops reading could hold on to all that a server sends.
  */
 
 import { Buffer } from 'node:buffer';
@@ -10,13 +13,22 @@ import { Buffer } from 'node:buffer';
 const SLAB_SIZE = 64 * 1024;
 const MAX_SPARE = 4;
 
+/** The least size of a slab of one connection's own; the next has twice the size of the last. */
+const LEAST_OWN = 4 * 1024;
+
 /** One block of memory. */
 export class Slab {
-  readonly memory: Buffer = Buffer.allocUnsafeSlow(SLAB_SIZE);
+  readonly memory: Buffer;
+  readonly shared: boolean;
   /** Bytes used from the start. */
   used = 0;
   /** Pieces that are not acknowledged. */
   pieces = 0;
+
+  constructor(size = SLAB_SIZE, shared = true) {
+    this.memory = Buffer.allocUnsafeSlow(size);
+    this.shared = shared;
+  }
 }
 
 let current = new Slab();
@@ -33,9 +45,16 @@ export function slabFor(size: number): Slab {
   return current;
 }
 
+/** The same for one connection, which has `last` already. */
+export function ownSlabFor(size: number, last: Slab | null): Slab {
+  if (last === null) return new Slab(Math.max(LEAST_OWN, size), false);
+  const { length } = last.memory;
+  return last.used + size <= length ? last : new Slab(Math.max(Math.min(length * 2, SLAB_SIZE), size), false);
+}
+
 /** Gives back a piece whose bytes nobody will read again. */
 export function releasePiece(slab: Slab): void {
   if (--slab.pieces > 0) return;
   slab.used = 0;
-  if (slab !== current && spare.length < MAX_SPARE) spare.push(slab);
+  if (slab.shared && slab !== current && spare.length < MAX_SPARE) spare.push(slab);
 }

@@ -1,0 +1,122 @@
+/**
+ * A load of echoes over bare sockets. Frames are made once and sent as they are; what comes back is counted by its
+ * bytes and compared with what must come, so the client costs little beside its system calls and still notices a
+ * server that drops, repeats or changes anything.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { frame } from './frames.js';
+
+export class EchoLoad {
+  #clients = [];
+
+  /**
+   * @param {number} port on the loopback address
+   * @param {{ connections: number, inFlight: number, size: number }} workload
+   */
+  constructor(port, { connections, inFlight, size }) {
+    const payload = randomBytes(size);
+    const masked = Buffer.from(frame(payload));
+    const echoed = Buffer.from(frame(payload, { key: null }));
+    // Sent and expected in a row, so that any number of frames is one slice.
+    const requests = Buffer.concat(Array(inFlight).fill(masked));
+    const responses = Buffer.concat(Array(inFlight + 1).fill(echoed));
+    for (let i = 0; i < connections; i++) {
+      this.#clients.push(new Client(port, { inFlight, requests, responses, sent: masked.length, back: echoed.length }));
+    }
+  }
+
+  /** Opens every connection. */
+  async connect() {
+    await Promise.all(this.#clients.map((client) => client.connect()));
+  }
+
+  /**
+   * Keeps the messages in flight for a while, then waits for the last echo.
+   *
+   * @param {number} ms
+   * @returns {Promise<{ messages: number, elapsed: number }>} how many went round, and in how many milliseconds
+   */
+  async run(ms) {
+    const start = performance.now();
+    const before = this.#count();
+    for (const client of this.#clients) client.start();
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    await Promise.all(this.#clients.map((client) => client.finish()));
+    return { messages: this.#count() - before, elapsed: performance.now() - start };
+  }
+
+  close() {
+    for (const client of this.#clients) client.close();
+  }
+
+  #count() {
+    return this.#clients.reduce((sum, client) => sum + client.messages, 0);
+  }
+}
+
+class Client {
+  messages = 0;
+  #options;
+  #socket;
+  #running = false;
+  #waiting = 0;
+  /** Bytes of an echo that has come in part. */
+  #partial = 0;
+  #finished = null;
+
+  constructor(port, options) {
+    this.#options = options;
+    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  }
+
+  async connect() {
+    const key = randomBytes(16).toString('base64');
+    this.#socket.write(
+      `GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
+        `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`,
+    );
+    const [response] = await once(this.#socket, 'data');
+    if (!response.toString('latin1').startsWith('HTTP/1.1 101 ')) throw new Error('the handshake failed');
+    this.#socket.on('data', (chunk) => this.#receive(chunk));
+  }
+
+  start() {
+    this.#running = true;
+    this.#send(this.#options.inFlight);
+  }
+
+  /** Sends no more, and resolves when every echo is back. */
+  async finish() {
+    this.#running = false;
+    if (this.#waiting === 0) return;
+    await new Promise((resolve) => {
+      this.#finished = resolve;
+    });
+  }
+
+  close() {
+    this.#socket.destroy();
+  }
+
+  #send(count) {
+    this.#waiting += count;
+    this.#socket.write(this.#options.requests.subarray(0, count * this.#options.sent));
+  }
+
+  #receive(chunk) {
+    const { responses, back } = this.#options;
+    const total = this.#partial + chunk.length;
+    const expected = responses.subarray(this.#partial, total);
+    if (chunk.compare(expected) !== 0) throw new Error('an echo is not what was sent');
+    const count = Math.floor(total / back);
+    this.#partial = total % back;
+    if (count > this.#waiting) throw new Error('more echoes than messages');
+    this.messages += count;
+    this.#waiting -= count;
+    if (this.#running && count > 0) this.#send(count);
+    else if (this.#waiting === 0) this.#finished?.();
+  }
+}

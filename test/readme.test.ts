@@ -1,0 +1,105 @@
+/** The programs in the README are run as they stand, but for their ports. */
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+
+const readme = readFileSync('README.md', 'utf8');
+const folder = mkdtempSync(join(tmpdir(), 'millrace-readme-'));
+
+/** The one JavaScript block under a heading. */
+function program(heading: string): string {
+  const [, section = ''] = readme.split(`## ${heading}\n`);
+  const [, code = ''] = /```js\n([\s\S]*?)```/.exec(section) ?? [];
+  return code;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Runs a program that listens on `port`, connects to it as soon as it does, and gives back what it prints. */
+async function withProgram(code: string, port: number, use: (ws: WebSocket) => Promise<void>): Promise<string> {
+  const file = join(folder, `${port}.mjs`);
+  writeFileSync(file, code);
+  const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let printed = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    printed += text;
+  });
+  try {
+    const ws = await connected(port);
+    await use(ws);
+    while (!printed.includes('closed')) await once(child.stdout, 'data');
+    return printed;
+  } finally {
+    child.kill();
+  }
+}
+
+/** A program that has just started may not listen yet: refused connections are tried again. */
+async function connected(port: number): Promise<WebSocket> {
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    const ws = new WebSocket(`ws://127.0.0.1:${port}/room`);
+    const opened = await Promise.race([
+      once(ws, 'open').then(() => true),
+      once(ws, 'error').then(() => false),
+    ]).catch(() => false);
+    if (opened) return ws;
+    if (Date.now() > deadline) throw new Error('the program does not listen');
+  }
+}
+
+beforeAll(() => {
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(resolve('.'), join(folder, 'node_modules', 'millrace'), 'dir');
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('README', () => {
+  test('the first server', async () => {
+    const port = await freePort();
+    const code = program('A first server').replace('8080', String(port));
+    const printed = await withProgram(code, port, async (ws) => {
+      const received: string[] = [];
+      ws.on('message', (data) => received.push(String(data)));
+      ws.send('hello');
+      while (!received.includes('hello')) await once(ws, 'message');
+      ws.close(4000, 'enough');
+      await once(ws, 'close');
+    });
+    expect(printed).toContain('closed 4000 enough');
+  });
+
+  test('the first Sans-IO loop', async () => {
+    const port = await freePort();
+    const code = program('A first Sans-IO loop').replace('8081', String(port));
+    const printed = await withProgram(code, port, async (ws) => {
+      ws.send('hello');
+      const [data] = await once(ws, 'message');
+      expect(String(data)).toBe('hello');
+      ws.close(4000);
+      const [closeCode] = await once(ws, 'close');
+      expect(closeCode).toBe(4000);
+    });
+    expect(printed).toContain('closed 4000 peer');
+  });
+
+  test('names only scripts that exist', () => {
+    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
+    const named = [...readme.matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name);
+    expect(named.filter((name) => name !== undefined && !(name in scripts))).toEqual([]);
+  });
+});
