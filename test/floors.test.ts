@@ -45,7 +45,13 @@ beforeAll(() => {
     writeFileSync(file, `export * from '${specifier}';\n`);
   }
   const biome = require.resolve('@biomejs/biome/bin/biome');
-  const options = ['lint', '--colors=off', '--vcs-enabled=false', '--max-diagnostics=none', '--only=noRestrictedImports'];
+  const options = [
+    'lint',
+    '--colors=off',
+    '--vcs-enabled=false',
+    '--max-diagnostics=none',
+    '--only=noRestrictedImports',
+  ];
   const { stdout, stderr } = spawnSync(process.execPath, [biome, ...options], { cwd: folder, encoding: 'utf8' });
   found = stdout + stderr;
 });

@@ -52,10 +52,9 @@ async function connected(port: number): Promise<WebSocket> {
   const deadline = Date.now() + 10_000;
   for (;;) {
     const ws = new WebSocket(`ws://127.0.0.1:${port}/room`);
-    const opened = await Promise.race([
-      once(ws, 'open').then(() => true),
-      once(ws, 'error').then(() => false),
-    ]).catch(() => false);
+    const opened = await Promise.race([once(ws, 'open').then(() => true), once(ws, 'error').then(() => false)]).catch(
+      () => false,
+    );
     if (opened) return ws;
     if (Date.now() > deadline) throw new Error('the program does not listen');
   }

@@ -28,10 +28,11 @@ import {
 } from './events.js';
 import type { Extension } from './extensions/extension.js';
 import { BYTES, CLOSE, type Kind, NEED_DATA, PAUSED, PING, PONG, TEXT, VIOLATION } from './frames/kind.js';
-import { asBuffer, FrameReader } from './frames/reader.js';
+import { FrameReader } from './frames/reader.js';
 import { MessageSender } from './frames/sender.js';
 import { ConnectionConfig, type ConnectionOptions } from './options.js';
 import { ConnectionState, ConnectionType, nextState, Transition } from './state.js';
+import { asBuffer } from './views.js';
 import { type Violation, violationError } from './violations.js';
 
 /**
@@ -113,7 +114,6 @@ export class Connection {
   receiveData(data: Uint8Array | null): boolean {
     if (data === null) {
       this.#eof = true;
-      if (this.#state === ConnectionState.CLOSED) this.#closing.disarm();
     } else {
       this.#keepAlive.heard();
       this.#reader.push(asBuffer(data));
@@ -231,6 +231,22 @@ export class Connection {
     }
   }
 
+  /**
+   * Gives the connection up at once, without a Close: nothing can be sent any more, what came and was not read is
+   * dropped, and `transport` says to destroy. Unless there was a close event, one with 1006 and origin `'local'` is
+   * the next.
+   */
+  abort(): void {
+    if ((this.#held & (HELD_ENDING | HELD_ENDED)) === 0) {
+      this.#ending = { code: CloseCode.ABNORMAL_CLOSURE, reason: '', origin: 'local', error: null };
+      this.#held |= HELD_ENDING;
+    }
+    this.#state = nextState(this.#state, Transition.FAILED);
+    this.#failed = true;
+    this.#closing.disarm();
+    this.#stopReading();
+  }
+
   // Events in, bytes out.
 
   /**
@@ -344,7 +360,9 @@ export class Connection {
    * is past means at once, null means never. It may change after any other call.
    */
   nextDeadline(): number | null {
-    const closing = this.#closing.next(this.#lastTold);
+    // After the end of the stream only what is still to be written is waited for.
+    const nothingLeft = this.#eof && this.queuedBytes === 0;
+    const closing = nothingLeft ? null : this.#closing.next(this.#lastTold);
     const keepAlive = this.#keepAlive.next(this.#lastTold);
     if (closing === null || keepAlive === null) return closing ?? keepAlive;
     return Math.min(closing, keepAlive);
@@ -406,7 +424,6 @@ export class Connection {
     if ('closeCode' in close) return this.#violated(close);
     this.#end({ ...close, origin: 'peer', error: null });
     this.#state = nextState(this.#state, Transition.CLOSE_RECEIVED);
-    if (this.#state === ConnectionState.CLOSED && this.#eof) this.#closing.disarm();
     if (this.#state === ConnectionState.REMOTE_CLOSING && this.config.autoClose) this.#sendClose(close.code, '');
     return CLOSE;
   }
@@ -430,8 +447,8 @@ export class Connection {
     this.#reader.clear();
     this.#state = nextState(this.#state, Transition.FAILED);
     this.#failed = true;
-    // What bounds the writing of our Close, and the wait for the peer to see it.
-    if (ending.origin === 'violation' && !this.#eof) this.#closing.arm();
+    // What bounds the writing of what is queued, and the wait for the peer to see our Close.
+    if (ending.origin === 'violation' || ending.origin === 'eof') this.#closing.arm();
     else this.#closing.disarm();
     return CLOSE;
   }
@@ -455,7 +472,7 @@ export class Connection {
     this.#state = nextState(this.#state, Transition.CLOSE_SENT);
     // A Ping behind our Close would break the protocol, and its answer is bounded by the deadline of closing.
     this.#keepAlive.stop();
-    if (!this.#eof) this.#closing.arm();
+    this.#closing.arm();
   }
 
   /** A message was over `sendHardLimit` and the policy is not to throw it back. */

@@ -146,7 +146,8 @@ export class Pong {
 
 /**
  * Who ended the connection: `'peer'` a Close frame came, `'violation'` the peer broke the protocol or a limit,
- * `'eof'` the stream ended without a Close, `'timeout'` a deadline passed, `'local'` made by the caller to be sent.
+ * `'eof'` the stream ended without a Close, `'timeout'` a deadline passed, `'local'` the caller made it to be sent, or
+ * gave the connection up.
  */
 export type CloseOrigin = 'local' | 'peer' | 'violation' | 'eof' | 'timeout';
 

@@ -43,6 +43,7 @@ export { Kind } from './frames/kind.js';
 export type { Delivery } from './frames/reader.js';
 export { SendLimitError } from './frames/sender.js';
 export { H1Handshake, type HandshakeOptions, type ParsedRequest, type ParsedResponse } from './handshake/h1.js';
+export { handshakeLimits } from './handshake/options.js';
 export { type ConnectionLimits, DEFAULT_HANDSHAKE_LIMITS, DEFAULT_LIMITS, type HandshakeLimits } from './limits.js';
 export type { MaskingKeySource } from './masking.js';
 export { ConnectionConfig, type ConnectionOptions, type OverflowPolicy } from './options.js';

@@ -61,6 +61,8 @@ export class ConnectionConfig implements ConnectionLimits {
     this.sendHardLimit = limit(options, 'sendHardLimit');
     this.closeTimeout = limit(options, 'closeTimeout');
     this.pingInterval = limit(options, 'pingInterval');
+    // Zero would ping without end; whoever means "never" says Infinity.
+    if (this.pingInterval === 0) fail('pingInterval', 'must be above 0');
     this.pingTimeout = limit(options, 'pingTimeout');
     if (this.sendLowWater > this.sendHighWater) fail('sendLowWater', 'must not be above sendHighWater');
     this.delivery = oneOf(options, 'delivery', ['messages', 'frames', 'chunks']);

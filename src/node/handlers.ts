@@ -19,7 +19,7 @@ export interface Handlers<Data = unknown> {
   ping?(ws: Peer<Data>, payload: Buffer): HandlerResult;
   /** A Pong came. */
   pong?(ws: Peer<Data>, payload: Buffer): HandlerResult;
-  /** `send` had returned false, and now may be called again. */
+  /** `send` had returned false, and now may be called again; or the connection is gone, and `close` follows. */
   drain?(ws: Peer<Data>): HandlerResult;
   /** The connection is over: the peer's code and reason, or 1006 and why, or for a violation what we answered. */
   close?(ws: Peer<Data>, code: number, reason: string): HandlerResult;
@@ -102,7 +102,6 @@ export class Session<Data> implements LinkOwner {
   }
 
   #closed({ code, reason, error }: CloseConnection): HandlerResult {
-    if (this.#link.isCut) return this.#handlers.close?.(this.peer, CloseCode.ABNORMAL_CLOSURE, '');
     if (error !== null) this.#report(error);
     return this.#handlers.close?.(this.peer, code, reason);
   }

@@ -1,30 +1,12 @@
 /** The node:http server under a WebSocket server: how our limits are told to it. */
 
 import { createServer, type Server as HttpServer, type RequestListener } from 'node:http';
-import { DEFAULT_HANDSHAKE_LIMITS, type HandshakeLimits, LocalProtocolError } from '../core/index.js';
+import type { HandshakeLimits } from '../core/index.js';
 
 /** How long node:http lets a request with a body take, by its own default. */
 const REQUEST_TIMEOUT = 300_000;
 /** From here on node:http would take a number of fields for a negative one. */
 const MAX_HEADER_FIELDS = 2 ** 29;
-
-/**
- * The limits of the handshake in `options`, and the defaults for the rest.
- *
- * @throws LocalProtocolError `INVALID_OPTION` naming the limit
- */
-export function handshakeLimits(options: Partial<HandshakeLimits>): HandshakeLimits {
-  const limit = (name: keyof HandshakeLimits): number => {
-    const value = options[name] ?? DEFAULT_HANDSHAKE_LIMITS[name];
-    if (typeof value === 'number' && value >= 0) return value;
-    throw new LocalProtocolError('INVALID_OPTION', `${name} must be a number from 0 to Infinity`);
-  };
-  return {
-    handshakeTimeout: limit('handshakeTimeout'),
-    maxHeaderSize: limit('maxHeaderSize'),
-    maxHeaderFields: limit('maxHeaderFields'),
-  };
-}
 
 /** An HTTP server, not listening yet, that holds to the limits as far as it knows them: whole numbers, 0 for none. */
 export function httpServer(limits: HandshakeLimits, listener: RequestListener): HttpServer {

@@ -22,7 +22,7 @@ export interface LinkOwner {
    * reject.
    */
   onEvent(kind: Kind): Promise<void> | undefined;
-  /** A drain that a `queue…` had asked for has come. A promise holds events as that of `onEvent` does. */
+  /** A drain that a `queue…` had asked for has come, or the stream has closed instead. A promise holds events as that of `onEvent` does. */
   onDrain(): Promise<void> | undefined;
   /** The stream failed; a close event follows. */
   onStreamError(error: Error): void;
@@ -52,8 +52,7 @@ export class Link implements Timed {
   #reading = true;
   #streamClosed = false;
   #ended = false;
-  #cut = false;
-  #cutOffAt: number | null = null;
+  #closeTold = false;
   #gone = false;
 
   constructor(stream: Duplex, connection: Connection, owner: LinkOwner) {
@@ -85,18 +84,10 @@ export class Link implements Timed {
     if (!this.#pumping) this.#askForTurn();
   }
 
-  /**
-   * Cuts the stream off. No event follows but a close event, unless there was one; it means 1006, even where a Close
-   * or a violation of the peer's was waiting.
-   */
+  /** Gives the connection up and cuts the stream off. No event follows but a close event, unless there was one. */
   destroy(): void {
-    this.#cut = true;
+    this.connection.abort();
     this.#stream.destroy();
-  }
-
-  /** Whether `destroy` was called. */
-  get isCut(): boolean {
-    return this.#cut;
   }
 
   onDeadline(now: number): void {
@@ -126,7 +117,9 @@ export class Link implements Timed {
     this.#streamClosed = true;
     wheel.set(this, null);
     this.connection.receiveData(null);
-    this.#release(HOLD_DRAIN);
+    // Whoever waits for a drain would wait for ever, and hold the close event meanwhile.
+    if (this.connection.needsDrain && !this.#closeTold) this.#drained();
+    else this.#release(HOLD_DRAIN);
   };
 
   /** Hands out events until there are none or something holds them, then writes what came of it. */
@@ -138,7 +131,7 @@ export class Link implements Timed {
       if (connection.needsDrain && !this.#streamClosed) this.#hold(HOLD_DRAIN);
       const kind = connection.poll();
       if (kind === Kind.NEED_DATA || kind === Kind.PAUSED) break;
-      if (this.#cut && kind !== Kind.CLOSE) continue;
+      if (kind === Kind.CLOSE) this.#closeTold = true;
       const pending = this.#owner.onEvent(kind);
       if (pending !== undefined) this.#holdFor(pending);
     }
@@ -236,22 +229,17 @@ export class Link implements Timed {
     this.#writing = 0;
     if (error) return;
     this.#flush();
-    if (!owedDrain || connection.needsDrain) return;
+    if (owedDrain && !connection.needsDrain) this.#drained();
+  };
+
+  #drained(): void {
     const pending = this.#owner.onDrain();
     if (pending !== undefined) this.#holdFor(pending);
     this.#release(HOLD_DRAIN);
-  };
+  }
 
   #armDeadline(): void {
-    if (this.#streamClosed) return;
-    const { connection } = this;
-    let deadline = connection.nextDeadline();
-    if (deadline === null && connection.transport === 'destroy') {
-      // The peer has ended its side. It may still read what it is owed, but not for ever.
-      this.#cutOffAt ??= wheel.now() + connection.config.closeTimeout;
-      deadline = this.#cutOffAt;
-    }
-    wheel.set(this, deadline);
+    if (!this.#streamClosed) wheel.set(this, this.connection.nextDeadline());
   }
 
   /** After the stream has closed: tells the owner, once the last event is handled. */

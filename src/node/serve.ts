@@ -18,10 +18,12 @@ import {
   type ConnectionOptions,
   ConnectionType,
   type HandshakeLimits,
+  handshakeLimits,
 } from '../core/index.js';
 import { type Handlers, Session } from './handlers.js';
-import { handshakeLimits, httpServer } from './http.js';
+import { httpServer } from './http.js';
 import type { Peer } from './peer.js';
+import { warn } from './thrown.js';
 import { type Opened, Opening, reject, type UpgradeHandler } from './upgrade.js';
 
 /** What a server is to do, and within which limits. */
@@ -63,6 +65,7 @@ export class Server<Data = unknown> {
   readonly #limits: HandshakeLimits;
   readonly #sessions = new Set<Session<Data>>();
   readonly #openings = new Set<Opening<Data>>();
+  #address: AddressInfo = { port: 0, address: '', family: '' };
   #closing: Promise<void> | null = null;
   #allGone: (() => void) | null = null;
 
@@ -81,16 +84,19 @@ export class Server<Data = unknown> {
     const { port = 0, hostname } = this.#options;
     this.#http.listen({ port, host: hostname });
     await once(this.#http, 'listening');
+    this.#address = this.#http.address() as AddressInfo;
+    // A connection that could not be accepted, for want of file descriptors say, is no reason to end the process.
+    this.#http.on('error', warn);
   }
 
   /** The port it listens on. */
   get port(): number {
-    return (this.#http.address() as AddressInfo).port;
+    return this.#address.port;
   }
 
   /** The address it listens on. */
   get hostname(): string {
-    return (this.#http.address() as AddressInfo).address;
+    return this.#address.address;
   }
 
   /** Connections that are open or closing. */

@@ -154,7 +154,8 @@ export class Opening<Data> implements Timed {
   refuse({ statusCode, headers, body }: Rejection): void {
     if (this.#over) return;
     const hasBody = body.length > 0;
-    const list: HeaderList = hasBody ? [...headers, ['content-length', String(body.length)]] : headers;
+    const measured = !hasBody || headers.some(([name]) => name.toLowerCase() === 'content-length');
+    const list: HeaderList = measured ? headers : [...headers, ['content-length', String(body.length)]];
     const head = this.#handshake.send(new RejectConnection({ statusCode, headers: list, hasBody }));
     this.#finishWith(hasBody ? [head, this.#handshake.send(new RejectData(body))] : [head]);
   }

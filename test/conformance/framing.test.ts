@@ -115,10 +115,11 @@ conform(
 );
 
 const claims: readonly (readonly [name: string, claim: bigint, code: number, error: string])[] = [
-  ['2^53 - 1', 2n ** 53n - 1n, 0, ''],
-  ['2^53', 2n ** 53n, 1009, 'MAX_FRAME_SIZE'],
-  ['2^62', 2n ** 62n, 1009, 'MAX_FRAME_SIZE'],
-  ['2^63 - 1', 2n ** 63n - 1n, 1009, 'MAX_FRAME_SIZE'],
+  ['2^31 - 1', 2n ** 31n - 1n, 0, ''],
+  ['2^31', 2n ** 31n, 1009, 'MAX_MESSAGE_SIZE'],
+  ['2^53 - 1', 2n ** 53n - 1n, 1009, 'MAX_MESSAGE_SIZE'],
+  ['2^53', 2n ** 53n, 1009, 'MAX_MESSAGE_SIZE'],
+  ['2^63 - 1', 2n ** 63n - 1n, 1009, 'MAX_MESSAGE_SIZE'],
   ['2^63, the highest bit', 2n ** 63n, 1002, 'LENGTH_RESERVED_BIT'],
   ['2^63 + 5', 2n ** 63n + 5n, 1002, 'LENGTH_RESERVED_BIT'],
   ['2^64 - 1', 2n ** 64n - 1n, 1002, 'LENGTH_RESERVED_BIT'],

@@ -197,6 +197,30 @@ describe('states', () => {
   });
 });
 
+describe('abort', () => {
+  test.each(ROLES)('gives up at once, for role %s', (type) => {
+    const { connection, receive } = connected(type);
+    connection.queueText('unsent');
+    receive(text('unread'));
+    connection.abort();
+    expect([connection.state, connection.transport, connection.nextDeadline()]).toEqual([CLOSED, 'destroy', null]);
+    expect([connection.bufferedBytes, connection.wantsData, receive(text('more'))]).toEqual([0, false, false]);
+    expectLocalError(() => connection.queueText('x'), 'NOT_OPEN');
+    expectLocalError(() => connection.queue(new CloseConnection(1000)), 'CLOSE_SENT');
+    expect(connection.nextEvent()).toMatchObject({ type: 'close', code: 1006, origin: 'local', error: null });
+    expect(connection.nextEvent()).toBe(NEED_DATA);
+  });
+
+  test('brings no second close event', () => {
+    const { connection, receive } = connected(SERVER);
+    receive(close(1000));
+    expect(connection.nextEvent()).toMatchObject({ code: 1000 });
+    connection.abort();
+    expect([connection.state, connection.transport]).toEqual([CLOSED, 'destroy']);
+    expect(connection.nextEvent()).toBe(NEED_DATA);
+  });
+});
+
 describe('back-pressure on the way in', () => {
   test('receiveData asks to stop above receiveHighWater, and keeps what is given nevertheless', () => {
     const { connection, receive } = connected(SERVER, { receiveHighWater: 100 });

@@ -147,15 +147,30 @@ describe.each(ROLES.map((type) => [roleName(type), type] as const))('time of a %
     expect(connection.poll()).toBe(Kind.NEED_DATA);
   });
 
-  test('the end of the stream ends all deadlines', () => {
-    for (const frames of [[{ opcode: 3 }], [close(1000)], []]) {
-      const { connection, receive } = timed({ autoClose: true });
+  test('after the end of the stream only what is still to be written has a deadline', () => {
+    for (const frames of [[{ opcode: 3 }], [close(1000)], [text('echoed')]]) {
+      const { connection, receive } = timed({ autoClose: true, closeTimeout: 100 });
+      elapse(connection, 1000, 1000);
       receive(...frames);
-      connection.poll();
+      if (connection.poll() === Kind.TEXT) connection.queueText(connection.text());
       connection.receiveData(null);
       connection.poll();
-      expect([connection.state, connection.transport, connection.nextDeadline()]).toEqual([CLOSED, 'destroy', null]);
+      expect([connection.state, connection.transport]).toEqual([CLOSED, 'destroy']);
+      elapse(connection, 1000, 1000);
+      expect(connection.nextDeadline()).toBe(1100);
+      connection.acknowledge(connection.takeOutput([]));
+      expect([connection.transport, connection.nextDeadline()]).toEqual(['destroy', null]);
     }
+  });
+
+  test('what cannot be written after the end of the stream is given up at its deadline', () => {
+    const { connection } = timed({ closeTimeout: 100 });
+    elapse(connection, 1000, 1000);
+    connection.queueText('stuck');
+    connection.receiveData(null);
+    connection.poll();
+    expect(elapse(connection, 1000, 1100)).toEqual([1000, 1100]);
+    expect([connection.transport, connection.nextDeadline()]).toEqual(['destroy', null]);
   });
 
   test('keep-alive: a Ping after silence, and the connection is lost without an answer', () => {

@@ -25,7 +25,7 @@ function rig(behaviour: Behaviour = {}, options: ConnectionOptions = {}): Rig {
     onEvent(kind) {
       const close = kind === Kind.CLOSE ? (connection.event() as CloseConnection) : null;
       if (close === null) events.push(`${NAMES.get(kind)} ${connection.bytes()}`);
-      else events.push(`CLOSE ${link.isCut ? 1006 : close.code}`);
+      else events.push(`CLOSE ${close.code}`);
       return behaviour.event?.(kind, made);
     },
     onDrain() {
@@ -421,6 +421,31 @@ describe('the end', () => {
     gate.resolve();
     await turns(2);
     expect(events).toEqual(['TEXT hello', 'error broken', 'CLOSE 1006', 'gone']);
+  });
+
+  test('a drain that is owed comes when the stream is gone, so that nobody waits for ever', async () => {
+    const drained = deferred();
+    const { stream, link, events } = rig(
+      {
+        event: (kind, { connection }) => {
+          if (kind !== Kind.TEXT) return undefined;
+          connection.queueText('more than ten bytes');
+          return drained.promise;
+        },
+        onDrain: () => {
+          drained.resolve();
+          return undefined;
+        },
+      },
+      { sendHighWater: 10 },
+    );
+    stream.stuck = true;
+    link.start(EMPTY, undefined);
+    stream.push(hello());
+    await turns(2);
+    link.destroy();
+    await turns(2);
+    expect(events).toEqual(['TEXT hello', 'drain', 'CLOSE 1006', 'gone']);
   });
 
   test('no drain after the close event', async () => {

@@ -55,7 +55,8 @@ export interface Extension {
   /** The RSV bits that this extension gives a meaning: a combination of RSV1, RSV2, RSV3, at least one. */
   readonly rsv: number;
   /**
-   * Undoes the transformation of one piece of a message.
+   * Undoes the transformation of one piece of a message. What it returns is handed to the application, so it must not
+   * change afterwards.
    *
    * @param data the unmasked payload, or a piece of it; it may be changed in place
    * @param rsv the RSV bits on the first frame of the message
@@ -65,7 +66,8 @@ export interface Extension {
    */
   decode(data: Uint8Array, rsv: number, finished: boolean, limit: number): Uint8Array;
   /**
-   * Transforms the payload of one outgoing frame.
+   * Transforms the payload of one outgoing frame. What it returns may be written later without being copied, so it
+   * must not change afterwards.
    *
    * @param payload must not be changed in place
    * @param first true for the first frame of a message

@@ -7,6 +7,7 @@
 
 import { Buffer } from 'node:buffer';
 import { LocalProtocolError } from '../errors.js';
+import { viewOf } from '../views.js';
 import { ownSlabFor, releasePiece, type Slab, slabFor } from './slab.js';
 
 /** With this many pieces not acknowledged a connection is behind, and takes memory from shared slabs no more. */
@@ -53,7 +54,10 @@ export class OutputQueue {
 
   /** A slab with room for `size` bytes at `used`, to be filled and then passed to `commit`. */
   reserve(size: number): Slab {
-    if (this.#pieces.length + this.#taken.length < MAX_SHARED_PIECES) return slabFor(size);
+    if (this.#pieces.length + this.#taken.length < MAX_SHARED_PIECES) {
+      this.#own = null;
+      return slabFor(size);
+    }
     this.#own = ownSlabFor(size, this.#own);
     return this.#own;
   }
@@ -158,7 +162,9 @@ export class OutputQueue {
   }
 
   #hand(piece: Piece, out: Uint8Array[]): void {
-    out.push(piece.memory.subarray(piece.start, piece.end));
+    const { memory, start, end, slab } = piece;
+    if (slab !== null) out.push(viewOf(slab.arrayBuffer, start, end - start));
+    else out.push(end - start === memory.length ? memory : memory.subarray(start, end));
     this.#taken.push(piece);
     this.#atFrameEnd = piece.endsFrame;
   }

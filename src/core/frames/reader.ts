@@ -34,6 +34,7 @@ import {
 import type { Extension } from '../extensions/extension.js';
 import type { ConnectionConfig } from '../options.js';
 import { asciiText, utf8Text } from '../strings.js';
+import { asBuffer, viewOf } from '../views.js';
 import {
   EXPECTED_CONTINUATION,
   headerViolation,
@@ -59,6 +60,9 @@ const WHOLE_UTF8 = META_FIN | TEXT_OPCODE | TEXT_UTF8;
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
 const NO_TABLE = new Int32Array(BATCH_ROWS);
+
+/** What the kernels take, and a Buffer holds: where pieces are put together, `Infinity` goes no further. */
+const MAX_ASSEMBLED = 2 ** 31 - 1;
 
 /** A batch is needed only while a chunk is being read, so connections share a few. */
 const BATCH_CAPACITY = 512;
@@ -132,6 +136,10 @@ export class FrameReader {
   #rowMeta = 0;
   #frameFinished = true;
   #messageFinished = true;
+  /** Whose memory `#memory` is, from `#offset` on. */
+  #viewed: Buffer = NO_BYTES;
+  #memory: ArrayBufferLike = NO_BYTES.buffer;
+  #offset = 0;
   #violation: Violation | null = null;
   #stopped = false;
 
@@ -141,17 +149,18 @@ export class FrameReader {
     this.#kernels = config.kernels;
     this.#expectMask = expectMask;
     this.#rules = extensions.reduce((rules, { rsv }) => rules | rsv, expectMask ? EXPECT_MASK : 0);
-    this.#messageLimit = maxMessageSize;
+    this.#messageLimit = config.delivery === 'chunks' ? maxMessageSize : Math.min(maxMessageSize, MAX_ASSEMBLED);
     this.#maxFragments = config.maxFragments;
     this.#delivery = config.delivery;
     this.#extensions = extensions;
     // Without an extension a frame over the message limit is over before its payload comes; with one, what counts
     // is what comes out of it.
-    this.#frameLimit = extensions.length === 0 ? Math.min(maxFrameSize, maxMessageSize) : maxFrameSize;
-    this.#tooLarge = this.#frameLimit < maxFrameSize ? MAX_MESSAGE_SIZE : MAX_FRAME_SIZE;
+    const messageFirst = extensions.length === 0 && this.#messageLimit <= maxFrameSize;
+    this.#frameLimit = messageFirst ? this.#messageLimit : maxFrameSize;
+    this.#tooLarge = messageFirst ? MAX_MESSAGE_SIZE : MAX_FRAME_SIZE;
     // Control frames have a limit of their own (RFC 6455 §5.5).
     this.#scanLimit = Math.max(this.#frameLimit, MAX_CONTROL_PAYLOAD);
-    this.#scanIsEnough = this.#scanLimit <= Math.min(this.#frameLimit, maxMessageSize);
+    this.#scanIsEnough = this.#scanLimit <= Math.min(this.#frameLimit, this.#messageLimit);
   }
 
   /** Takes a chunk; its bytes are unmasked in place. Bytes after `stop` are dropped. */
@@ -178,6 +187,9 @@ export class FrameReader {
   /** Empties the cursor. */
   clear(): void {
     this.#show(NO_BYTES, 0, 0, true, true);
+    this.#viewed = NO_BYTES;
+    this.#memory = NO_BYTES.buffer;
+    this.#offset = 0;
   }
 
   /** Drops what waits and everything that comes. The event at the cursor stays readable. */
@@ -225,8 +237,13 @@ export class FrameReader {
 
   /** The payload at the cursor as a view of the memory it arrived in. */
   bytes(): Buffer {
-    const start = this.#startOfPayload;
-    return this.#payload.subarray(start, start + this.length);
+    const payload = this.#payload;
+    if (payload !== this.#viewed) {
+      this.#viewed = payload;
+      this.#memory = payload.buffer;
+      this.#offset = payload.byteOffset;
+    }
+    return viewOf(this.#memory, this.#offset + this.#startOfPayload, this.length);
   }
 
   /** The bytes of the payload at the cursor. */
@@ -530,9 +547,4 @@ export class FrameReader {
     this.#violation = violation;
     return VIOLATION;
   }
-}
-
-/** The same bytes as a Buffer, without copying. */
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -17,6 +17,8 @@ import { FrameWriter } from './writer.js';
 const FIN = 0x80;
 const NO_BYTES = new Uint8Array(0);
 
+const OVER_LIMIT = 'more bytes than sendHardLimit would be queued';
+
 /** A message would have passed `sendHardLimit`; it comes back in `event`. */
 export class SendLimitError extends LocalProtocolError {
   override readonly name = 'SendLimitError';
@@ -24,7 +26,7 @@ export class SendLimitError extends LocalProtocolError {
   readonly event: TextMessage | BytesMessage;
 
   constructor(event: TextMessage | BytesMessage) {
-    super('SEND_HARD_LIMIT', 'more bytes than sendHardLimit would be queued');
+    super('SEND_HARD_LIMIT', OVER_LIMIT);
     this.event = event;
   }
 }
@@ -105,6 +107,7 @@ export class MessageSender {
 
   ping(payload: Uint8Array): boolean {
     requireControl(payload);
+    if (this.#isOver(payload.length)) throw new LocalProtocolError('SEND_HARD_LIMIT', OVER_LIMIT);
     this.#writer.writeBytes(FIN | PING, payload);
     return this.withinHighWater();
   }
@@ -142,6 +145,8 @@ export class MessageSender {
     // To drop a fragment would be to send the rest as if it were the whole.
     const isFragment = this.#unfinished !== 0 || !event.messageFinished;
     if (overflow === 'refuse' || (overflow === 'drop' && isFragment)) throw new SendLimitError(event);
+    // False is what the caller gets, so a drain must follow; where next to nothing is queued, none would.
+    this.#needsDrain = this.output.queuedBytes > this.#config.sendLowWater;
     return null;
   }
 

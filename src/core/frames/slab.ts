@@ -19,6 +19,8 @@ const LEAST_OWN = 4 * 1024;
 /** One block of memory. */
 export class Slab {
   readonly memory: Buffer;
+  /** The memory of `memory`, which begins with it. */
+  readonly arrayBuffer: ArrayBufferLike;
   readonly shared: boolean;
   /** Bytes used from the start. */
   used = 0;
@@ -27,6 +29,7 @@ export class Slab {
 
   constructor(size = SLAB_SIZE, shared = true) {
     this.memory = Buffer.allocUnsafeSlow(size);
+    this.arrayBuffer = this.memory.buffer;
     this.shared = shared;
   }
 }

@@ -85,7 +85,7 @@ export class H1Handshake {
   #extensions: readonly Extension[] = [];
   #now = 0;
 
-  /** @throws RangeError for a limit that is not a number from 0 up */
+  /** @throws LocalProtocolError `INVALID_OPTION` for a limit that is not a number from 0 up */
   constructor(type: ConnectionType, options: HandshakeOptions = {}) {
     this.#type = type;
     this.#limits = handshakeLimits(options);

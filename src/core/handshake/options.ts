@@ -1,3 +1,4 @@
+import { LocalProtocolError } from '../errors.js';
 import type { SupportedExtension } from '../extensions/extension.js';
 import { DEFAULT_HANDSHAKE_LIMITS, type HandshakeLimits } from '../limits.js';
 
@@ -12,16 +13,17 @@ export interface HandshakeOptions extends Partial<HandshakeLimits> {
 /**
  * The limits in `options`, and the defaults for the rest.
  *
- * @throws RangeError for a limit that is not a number from 0 up
+ * @throws LocalProtocolError `INVALID_OPTION` naming a limit that is not a number from 0 up
  */
-export function handshakeLimits(options: HandshakeOptions): HandshakeLimits {
+export function handshakeLimits(options: Partial<HandshakeLimits>): HandshakeLimits {
   const limits = {
     maxHeaderSize: options.maxHeaderSize ?? DEFAULT_HANDSHAKE_LIMITS.maxHeaderSize,
     maxHeaderFields: options.maxHeaderFields ?? DEFAULT_HANDSHAKE_LIMITS.maxHeaderFields,
     handshakeTimeout: options.handshakeTimeout ?? DEFAULT_HANDSHAKE_LIMITS.handshakeTimeout,
   };
   for (const [name, limit] of Object.entries(limits)) {
-    if (!(limit >= 0)) throw new RangeError(`${name} must be a number from 0 up, not ${limit}`);
+    if (typeof limit === 'number' && limit >= 0) continue;
+    throw new LocalProtocolError('INVALID_OPTION', `${name} must be a number from 0 to Infinity`);
   }
   return limits;
 }

@@ -131,6 +131,23 @@ describe('sendHardLimit', () => {
     expect(written().map(({ payload }) => payload.length)).toEqual([60, 4]);
   });
 
+  test('a drain follows the false of a dropped message', () => {
+    const { connection, written } = connected(SERVER, { ...limits, sendLowWater: 10, overflow: 'drop' });
+    connection.queueText(x(60));
+    expect([connection.queueText(x(60)), connection.needsDrain]).toEqual([false, true]);
+    written();
+    expect(connection.needsDrain).toBe(false);
+    // With nothing queued there is nothing to drain.
+    expect([connection.queueText(x(200)), connection.needsDrain]).toEqual([false, false]);
+  });
+
+  test('a Ping of the caller is held to the limit too', () => {
+    const { connection, written } = connected(SERVER, limits);
+    connection.queueText(x(90));
+    expectLocalError(() => connection.queue(new Ping(new Uint8Array(20))), 'SEND_HARD_LIMIT');
+    expect(written()).toHaveLength(1);
+  });
+
   test('drop does not take a fragment out of its message', () => {
     const { connection, written } = connected(SERVER, { ...limits, overflow: 'drop' });
     connection.queueText('a', false);
