@@ -12,6 +12,7 @@
 
 import type { Duplex } from 'node:stream';
 import { type Connection, ConnectionState, Kind } from '../core/index.js';
+import { startReading } from './reads.js';
 import { atTurnEnd } from './turn.js';
 import { type Timed, wheel } from './wheel.js';
 
@@ -42,7 +43,7 @@ const HOLD_DRAIN = 2;
 export class Link implements Timed {
   bucket: number | null = null;
   readonly connection: Connection;
-  readonly #stream: Duplex;
+  #stream: Duplex;
   readonly #owner: LinkOwner;
   #holds = 0;
   #pending = 0;
@@ -70,7 +71,7 @@ export class Link implements Timed {
   start(first: Uint8Array, opened: Promise<void> | undefined): void {
     if (first.length > 0) this.connection.receiveData(first);
     if (opened !== undefined) this.#holdFor(opened);
-    this.#stream.on('data', this.#onData);
+    this.#stream = startReading(this.#stream, this.#onData);
     this.#stream.on('end', this.#onEnd);
     this.#stream.on('error', this.#onError);
     this.#stream.on('close', this.#onClose);

@@ -103,24 +103,26 @@ const handlesBefore = openHandles().length;
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-  serverSockets.clear();
+  serverHandles.clear();
   await until(() => openHandles().length <= handlesBefore, 'every handle to be closed').catch(() => {});
   expect(openHandles().length, `handles left open: ${openHandles()}`).toBeLessThanOrEqual(handlesBefore);
 });
 
 // Servers.
 
-const serverSockets = new Map<number, Socket>();
+/** By the port of the client. A handle, because a link may give it to a socket of its own. */
+const serverHandles = new Map<number, object>();
 subscribe('net.server.socket', (message) => {
-  const { socket } = message as { socket: Socket };
-  if (socket.remotePort !== undefined) serverSockets.set(socket.remotePort, socket);
+  const { socket } = message as { socket: Socket & { _handle: object } };
+  if (socket.remotePort !== undefined) serverHandles.set(socket.remotePort, socket._handle);
 });
 
 /** The server's end of a client's socket. */
 export function serverEndOf(client: Socket): Socket {
-  const found = serverSockets.get(client.localPort as number);
-  if (found === undefined) throw new Error('the server has not seen this client');
-  return found;
+  const handle = serverHandles.get(client.localPort as number);
+  if (handle === undefined) throw new Error('the server has not seen this client');
+  const owner = Object.getOwnPropertySymbols(handle).find(({ description }) => description === 'owner_symbol');
+  return (handle as Record<symbol, Socket>)[owner as symbol];
 }
 
 /** The system calls by which the server's end of a client's socket is written to, from now on. */
