@@ -13,7 +13,7 @@ import { Buffer } from 'node:buffer';
 import {
   BATCH_ROWS,
   EXPECT_MASK,
-  FrameBatch,
+  type FrameBatch,
   type Kernels,
   META_FIN,
   META_OPCODE,
@@ -48,6 +48,9 @@ import {
   type Violation,
 } from '../violations.js';
 import { Assembly } from './assembly.js';
+import { borrowBatch, returnBatch } from './batches.js';
+import { CharacterCutter } from './characters.js';
+import { ChunkQueue } from './chunk-queue.js';
 import { BYTES, CLOSE, NEED_DATA, PING, PONG, TEXT, VIOLATION } from './kind.js';
 import { CONTINUATION, isControl, MAX_CONTROL_PAYLOAD, MAX_HEADER, TEXT as TEXT_OPCODE } from './opcodes.js';
 
@@ -63,17 +66,6 @@ const NO_TABLE = new Int32Array(BATCH_ROWS);
 
 /** What the kernels take, and a Buffer holds: where pieces are put together, `Infinity` goes no further. */
 const MAX_ASSEMBLED = 2 ** 31 - 1;
-
-/** A batch is needed only while a chunk is being read, so connections share a few. */
-const BATCH_CAPACITY = 512;
-const MAX_SPARE_BATCHES = 16;
-const spareBatches: FrameBatch[] = [];
-
-/** A node of the list of chunks that wait. */
-interface Waiting {
-  readonly chunk: Buffer;
-  next: Waiting | null;
-}
 
 export class FrameReader {
   readonly #kernels: Kernels;
@@ -99,9 +91,7 @@ export class FrameReader {
   #row = 0;
   #rowsEnd = 0;
   #status: ScanStatus = ScanStatus.END;
-  #firstWaiting: Waiting | null = null;
-  #lastWaiting: Waiting | null = null;
-  #waitingBytes = 0;
+  readonly #waiting = new ChunkQueue();
 
   // The start of a header that the end of a chunk cut.
   #carry: Buffer | null = null;
@@ -123,8 +113,7 @@ export class FrameReader {
   #decoders: readonly Extension[] | null = null;
   #utf8 = UTF8_ACCEPT;
   readonly #assembly = new Assembly();
-  /** The bytes of a character that the last piece ended in the middle of. */
-  #held: Buffer = NO_BYTES;
+  readonly #characters = new CharacterCutter();
 
   // The event at the cursor. While `#plain`, it lies in the chunk and is whole, no message is under way, no row needs a
   // look at its length, and the short way only moves along the rows.
@@ -166,22 +155,18 @@ export class FrameReader {
   /** Takes a chunk; its bytes are unmasked in place. Bytes after `stop` are dropped. */
   push(chunk: Buffer): void {
     if (this.#stopped || chunk.length === 0) return;
-    if (this.#firstWaiting === null && this.#row === this.#rowsEnd && this.#at === this.#chunk.length) {
+    if (this.#waiting.bytes === 0 && this.#row === this.#rowsEnd && this.#at === this.#chunk.length) {
       this.#chunk = chunk;
       this.#at = 0;
-      return;
+    } else {
+      this.#waiting.push(chunk);
     }
-    const waiting: Waiting = { chunk, next: null };
-    if (this.#lastWaiting === null) this.#firstWaiting = waiting;
-    else this.#lastWaiting.next = waiting;
-    this.#lastWaiting = waiting;
-    this.#waitingBytes += chunk.length;
   }
 
   /** Raw bytes that wait for `poll`; the start of a frame that it waits for itself is none. */
   get bufferedBytes(): number {
     const rowsFrom = this.#row < this.#rowsEnd ? this.#table[this.#row + ROW_START] : this.#at;
-    return this.#chunk.length - Math.min(rowsFrom, this.#at) + this.#waitingBytes;
+    return this.#chunk.length - Math.min(rowsFrom, this.#at) + this.#waiting.bytes;
   }
 
   /** Empties the cursor. */
@@ -201,13 +186,11 @@ export class FrameReader {
     this.#at = 0;
     this.#row = 0;
     this.#rowsEnd = 0;
-    this.#firstWaiting = null;
-    this.#lastWaiting = null;
-    this.#waitingBytes = 0;
+    this.#waiting.clear();
     this.#carried = 0;
     this.#carry = null;
     this.#control = null;
-    this.#held = NO_BYTES;
+    this.#characters.clear();
     this.#assembly.clear();
   }
 
@@ -281,29 +264,21 @@ export class FrameReader {
 
   #nextChunk(): void {
     this.#releaseBatch();
-    const waiting = this.#firstWaiting;
     this.#at = 0;
-    if (waiting === null) {
-      // An idle connection must not keep the memory of its last chunk.
-      this.#chunk = NO_BYTES;
-      this.clear();
-      return;
-    }
-    this.#chunk = waiting.chunk;
-    this.#firstWaiting = waiting.next;
-    if (waiting.next === null) this.#lastWaiting = null;
-    this.#waitingBytes -= waiting.chunk.length;
+    this.#chunk = this.#waiting.shift() ?? NO_BYTES;
+    // An idle connection must not keep the memory of its last chunk.
+    if (this.#chunk === NO_BYTES) this.clear();
   }
 
   #releaseBatch(): void {
     if (this.#batch === null) return;
-    if (spareBatches.length < MAX_SPARE_BATCHES) spareBatches.push(this.#batch);
+    returnBatch(this.#batch);
     this.#batch = null;
     this.#table = NO_TABLE;
   }
 
   #scan(bytes: Buffer, from = this.#at, to = bytes.length): void {
-    this.#batch ??= spareBatches.pop() ?? new FrameBatch(BATCH_CAPACITY);
+    this.#batch ??= borrowBatch();
     const batch = this.#batch;
     const rows = this.#kernels.scan(bytes, from, to, batch, this.#rules, this.#scanLimit);
     this.#table = batch.table;
@@ -501,31 +476,14 @@ export class FrameReader {
   #showPiece(source: Buffer, from: number, size: number, frameFinished: boolean, messageFinished: boolean): number {
     const kind = this.#messageKind;
     if (messageFinished) this.#messageKind = NEED_DATA;
-    if (kind === TEXT && this.#delivery !== 'messages')
-      this.#showCharacters(source, from, size, frameFinished, messageFinished);
-    else this.#show(source, from, size, frameFinished, messageFinished);
+    if (kind === TEXT && this.#delivery !== 'messages') {
+      const text = this.#characters.cut(source.subarray(from, from + size), this.#utf8 !== UTF8_ACCEPT);
+      this.#show(text, 0, text.length, frameFinished, messageFinished);
+    } else {
+      this.#show(source, from, size, frameFinished, messageFinished);
+    }
     // Half a character, or the header of a frame without its payload, is nothing to tell yet.
     return this.#length === 0 && !frameFinished ? NEED_DATA : kind;
-  }
-
-  /** Shows a piece of a text, cut between characters: what is left of the last one is held for the next piece. */
-  #showCharacters(source: Buffer, from: number, size: number, frameFinished: boolean, messageFinished: boolean): void {
-    let piece = source;
-    let start = from;
-    let length = size;
-    if (this.#held.length > 0) {
-      piece = Buffer.concat([this.#held, source.subarray(from, from + size)]);
-      start = 0;
-      length = piece.length;
-      this.#held = NO_BYTES;
-    }
-    if (this.#utf8 !== UTF8_ACCEPT) {
-      let whole = length - 1;
-      while (whole > 0 && (piece[start + whole] & 0xc0) === 0x80) whole--;
-      this.#held = Buffer.from(piece.subarray(start + whole, start + length));
-      length = whole;
-    }
-    this.#show(piece, start, length, frameFinished, messageFinished);
   }
 
   #show(payload: Buffer, start: number, length: number, frameFinished: boolean, messageFinished: boolean): void {
