@@ -231,8 +231,8 @@ describe('keep-alive', () => {
     const server = await start({ ...handlers, pingInterval: 50, pingTimeout: 50, message: () => gate.promise });
     const ws = await connectWs(server.port);
     ws.send('work');
-    // One that came later and is silent shows when both would have been dropped.
-    await RawClient.open(server.port);
+    // One that came later, and is as silent after its last word, shows when both would have been dropped.
+    (await RawClient.open(server.port)).write(frame(9, 'last word'));
     expect(server.size).toBe(2);
     await until(() => server.size === 1);
     gate.resolve();
