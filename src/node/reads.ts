@@ -64,7 +64,8 @@ export function startReading(stream: Duplex, receive: (chunk: Buffer) => void): 
 function takeHandle(stream: Duplex): Handle | null {
   const internals = stream as unknown as Partial<Internals>;
   const handle = internals._handle;
-  const isOver = stream.destroyed || stream.readableEnded || stream.writableEnded;
+  // A write that has failed is told to the stream it was made on, and only later.
+  const isOver = stream.destroyed || stream.errored !== null || stream.readableEnded || stream.writableEnded;
   const isIdle = stream.readableLength === 0 && stream.writableLength === 0;
   const isAccepted = stream.constructor === Socket && Boolean(internals._server);
   if (isOver || !isIdle || !isAccepted || typeof handle?.useUserBuffer !== 'function') return null;

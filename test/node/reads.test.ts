@@ -14,8 +14,8 @@ afterEach(async () => {
 });
 
 /** Both ends of a TCP connection, and the server that accepted it. */
-async function pair(): Promise<{ server: Server; accepted: Socket; client: Socket }> {
-  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+async function pair(pauseOnConnect = false): Promise<{ server: Server; accepted: Socket; client: Socket }> {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect }).listen(0, '127.0.0.1');
   servers.push(server);
   await once(server, 'listening');
   const client = connect((server.address() as { port: number }).port, '127.0.0.1');
@@ -91,8 +91,7 @@ describe('what is read by data events', () => {
     const read = reading(stream);
     expect(read.stream).toBe(stream);
     send('hello');
-    await until(() => read.chunks.length > 0);
-    expect(String(Buffer.concat(read.chunks))).toContain('hello');
+    await until(() => String(Buffer.concat(read.chunks)).endsWith('hello'));
   }
 
   test('a stream that is no socket', async () => {
@@ -116,6 +115,18 @@ describe('what is read by data events', () => {
     accepted.cork();
     accepted.write('later');
     await expectOrdinary(accepted, (text) => client.write(text));
+  });
+
+  test('a socket of which a write has failed', async () => {
+    // Not read from, so that it is the write that finds out.
+    const { accepted, client } = await pair(true);
+    client.resetAndDestroy();
+    await once(client, 'close');
+    const failed = once(accepted, 'error');
+    accepted.write('nobody is there');
+    expect(accepted.errored).not.toBeNull();
+    expect(reading(accepted).stream).toBe(accepted);
+    expect((await failed)[0]).toMatchObject({ syscall: 'write' });
   });
 
   test('a socket with something received and not read', async () => {
