@@ -10,7 +10,8 @@
 
 import { Buffer } from 'node:buffer';
 
-const SLAB_SIZE = 64 * 1024;
+/** The size of a shared slab, and the most bytes that one piece may have. */
+export const SLAB_SIZE = 64 * 1024;
 const MAX_SPARE = 4;
 
 /** The least size of a slab of one connection's own; the next has twice the size of the last. */
@@ -37,10 +38,7 @@ export class Slab {
 let current = new Slab();
 const spare: Slab[] = [];
 
-/** The most bytes one piece may have. */
-export const MAX_PIECE = SLAB_SIZE;
-
-/** The slab that has `size` bytes left behind `used`. */
+/** A slab that has `size` bytes left behind `used`. */
 export function slabFor(size: number): Slab {
   if (current.used + size > SLAB_SIZE) {
     current = spare.pop() ?? new Slab();

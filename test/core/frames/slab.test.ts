@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MAX_PIECE, ownSlabFor, releasePiece, slabFor } from '../../../src/core/frames/slab.js';
+import { ownSlabFor, releasePiece, SLAB_SIZE, slabFor } from '../../../src/core/frames/slab.js';
 
 /** Writes a piece as an output queue does. */
 function piece(size: number) {
@@ -11,7 +11,7 @@ function piece(size: number) {
 
 describe('slabs', () => {
   test('have the room that was asked for', () => {
-    for (const size of [0, 1, 100, 8206, MAX_PIECE]) {
+    for (const size of [0, 1, 100, 8206, SLAB_SIZE]) {
       const slab = slabFor(size);
       expect(slab.memory.length - slab.used).toBeGreaterThanOrEqual(size);
     }
@@ -22,7 +22,7 @@ describe('slabs', () => {
     const start = first.used;
     expect(piece(10)).toBe(first);
     expect(first.used).toBe(start + 10);
-    const second = piece(MAX_PIECE);
+    const second = piece(SLAB_SIZE);
     expect(second).not.toBe(first);
     releasePiece(first);
     releasePiece(first);
@@ -39,10 +39,10 @@ describe('slabs', () => {
   });
 
   test('come back when they were given up, but never two at a time', () => {
-    const slabs = Array.from({ length: 12 }, () => piece(MAX_PIECE));
+    const slabs = Array.from({ length: 12 }, () => piece(SLAB_SIZE));
     expect(new Set(slabs).size).toBe(12);
     for (const slab of slabs) releasePiece(slab);
-    const again = Array.from({ length: 12 }, () => piece(MAX_PIECE));
+    const again = Array.from({ length: 12 }, () => piece(SLAB_SIZE));
     expect(new Set(again).size).toBe(12);
     expect(again.filter((slab) => slabs.includes(slab)).length).toBeGreaterThan(1);
     for (const slab of again) releasePiece(slab);
@@ -63,6 +63,6 @@ describe('slabs', () => {
     small.used++;
     releasePiece(small);
     expect([small.used, ownSlabFor(1, small)]).toEqual([0, small]);
-    for (let i = 0; i < 12; i++) expect(piece(MAX_PIECE)).not.toBe(small);
+    for (let i = 0; i < 12; i++) expect(piece(SLAB_SIZE)).not.toBe(small);
   });
 });
