@@ -292,7 +292,7 @@ export class Connection {
    * @returns and throws as `queue`
    */
   queueText(text: string, finished = true): boolean {
-    if (this.#state !== ConnectionState.OPEN || this.#failed) this.#requireOpen();
+    this.#requireOpen();
     const queued = this.#sender.text(text, finished);
     return queued ?? this.#overflowed();
   }
@@ -304,7 +304,7 @@ export class Connection {
    * @returns and throws as `queue`
    */
   queueBytes(data: Uint8Array, finished = true): boolean {
-    if (this.#state !== ConnectionState.OPEN || this.#failed) this.#requireOpen();
+    this.#requireOpen();
     const queued = this.#sender.bytes(data, finished);
     return queued ?? this.#overflowed();
   }
@@ -328,6 +328,14 @@ export class Connection {
     // While the peer is what we wait for, room for more is a sign of life.
     if (this.needsDrain && bytes > 0) this.#keepAlive.heard();
     this.#sender.acknowledge(bytes);
+  }
+
+  /**
+   * Whether messages can be queued. A connection that missed a deadline is lost, and its Close queued, before `poll`
+   * says so and the state follows.
+   */
+  get canSend(): boolean {
+    return this.#state === ConnectionState.OPEN && !this.#failed;
   }
 
   /** Bytes queued and not acknowledged. */
@@ -481,9 +489,8 @@ export class Connection {
     return false;
   }
 
-  /** A connection that missed a deadline is lost, and its Close queued, before `poll` says so and the state follows. */
   #requireOpen(): void {
-    if (this.#state !== ConnectionState.OPEN || this.#failed) {
+    if (!this.canSend) {
       const where = this.#failed ? 'CLOSED' : ConnectionState[this.#state];
       throw new LocalProtocolError('NOT_OPEN', `cannot send in state ${where}`);
     }

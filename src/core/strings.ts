@@ -1,7 +1,7 @@
 /**
  * Strings out of bytes and into them. The methods behind `Buffer.toString` and `Buffer.write` are public in fact but
- * in no type declaration; called straight they save a quarter of what a short string costs. Where a runtime lacks
- * them the documented ones do the same.
+ * in no type declaration; called straight they cost a short string less. Where a runtime lacks them the documented
+ * ones do the same.
  */
 
 import { Buffer } from 'node:buffer';

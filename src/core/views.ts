@@ -1,6 +1,6 @@
 /**
  * Buffers over memory that is there. `Buffer.subarray` asks its Buffer for the memory and the place in it, which costs
- * as much as the view itself; whoever makes many over the same memory asks once (`npm run bench -- receive`).
+ * as much as the view itself; whoever makes many over the same memory asks once.
  */
 
 import { Buffer } from 'node:buffer';

@@ -1,10 +1,7 @@
 /** A WebSocket connection as handlers see it. */
 
-import type { Connection } from '../core/index.js';
-import { CloseCode, CloseConnection, ConnectionState, Ping } from '../core/index.js';
+import { CloseCode, CloseConnection, type Connection, Ping } from '../core/index.js';
 import type { Link } from './link.js';
-
-const { OPEN, REMOTE_CLOSING } = ConnectionState;
 
 /** What the opening handshake found out about a connection. */
 export interface PeerInit<Data> {
@@ -45,7 +42,7 @@ export class Peer<Data = unknown> {
    */
   send(data: string | Uint8Array): boolean {
     const connection = this.#connection;
-    if (connection.state !== OPEN) return false;
+    if (!connection.canSend) return false;
     const more = typeof data === 'string' ? connection.queueText(data) : connection.queueBytes(data);
     this.#link.wake();
     return more;
@@ -58,7 +55,7 @@ export class Peer<Data = unknown> {
    * @returns as `send`
    */
   ping(payload?: Uint8Array): boolean {
-    if (this.#connection.state !== OPEN) return false;
+    if (!this.#connection.canSend) return false;
     const more = this.#connection.queue(new Ping(payload));
     this.#link.wake();
     return more;
@@ -73,8 +70,7 @@ export class Peer<Data = unknown> {
    * @throws LocalProtocolError for a code or reason that may not be sent
    */
   close(code: number = CloseCode.NORMAL_CLOSURE, reason = ''): void {
-    const { state } = this.#connection;
-    if (state !== OPEN && state !== REMOTE_CLOSING) return;
+    if (!this.#connection.canSend) return;
     this.#connection.queue(new CloseConnection(code, reason));
     this.#link.wake();
   }
@@ -86,7 +82,7 @@ export class Peer<Data = unknown> {
 
   /** Whether messages can be sent. */
   get isOpen(): boolean {
-    return this.#connection.state === OPEN;
+    return this.#connection.canSend;
   }
 
   /** Bytes sent that the system has not taken yet. */

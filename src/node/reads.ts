@@ -1,10 +1,9 @@
 /**
  * How a link reads its stream: as 'data' events, or, for a TCP socket, into one buffer that all connections share.
  *
- * For every read Node allocates 64 KiB, shrinks them to what came, and leaves them to the collector: a tenth of all
- * that an echo of a small message costs (`npm run bench:echo`). `net.Socket` has an option to read into a buffer of
- * the caller's, `onread`, but only for sockets that the caller makes; so the handle of an accepted socket is given to
- * a new one. That takes three properties of sockets that are not documented. Where one of them is not as expected, or
+ * For every read Node allocates 64 KiB, shrinks them to what came, and leaves them to the collector. `net.Socket` has
+ * an option to read into a buffer of the caller's, `onread`, but only for sockets that the caller makes; so the handle
+ * of an accepted socket is given to a new one. That takes three properties of sockets that are not documented. Where one of them is not as expected, or
  * the socket is in the middle of something, the 'data' events do.
  */
 

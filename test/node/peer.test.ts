@@ -1,7 +1,10 @@
 /** What can be done with a connection. */
 
+import { PassThrough } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { LocalProtocolError, type Peer, SendLimitError } from '../../src/node/index.js';
+import { Connection, ConnectionType } from '../../src/core/index.js';
+import { LocalProtocolError, Peer, SendLimitError } from '../../src/node/index.js';
+import { Link } from '../../src/node/link.js';
 import {
   closeFrame,
   connectWs,
@@ -93,6 +96,15 @@ describe('send', () => {
     expect([peer.send('after'), peer.send(noise(10)), peer.ping(), peer.isOpen]).toEqual([false, false, false, false]);
     expect(await client.closeCode()).toEqual([3001, 'done']);
     expect(client.frames).toHaveLength(2);
+  });
+
+  test('after a lost keep-alive returns false, also before the close event', () => {
+    const connection = new Connection(ConnectionType.SERVER, [], { pingInterval: 30, pingTimeout: 20 });
+    const owner = { onEvent: () => undefined, onDrain: () => undefined, onStreamError() {}, onGone() {} };
+    const peer = new Peer(new Link(new PassThrough(), connection, owner), { data: 0, protocol: '', remoteAddress: '' });
+    for (const now of [0, 30, 50]) connection.handleTimeout(now);
+    expect([peer.send('x'), peer.ping(), peer.isOpen]).toEqual([false, false, false]);
+    peer.close();
   });
 
   test('after the end returns false', async () => {

@@ -10,7 +10,7 @@ import { writeUtf8 } from '../strings.js';
 import { MAX_CONTROL_PAYLOAD, MAX_HEADER } from './opcodes.js';
 import { type ControlSlot, OutputQueue } from './output.js';
 
-/** Payloads up to this size are copied; above it a copy costs more than another element of a gathered write. */
+/** Payloads up to this size are copied, so that many leave as one piece; larger ones are worth a piece of their own. */
 const COPY_UP_TO = 8 * 1024;
 
 const MASKED = 0x80;
