@@ -2,7 +2,15 @@
   "targets": [
     {
       "target_name": "millrace",
-      "sources": ["native/addon.cc", "native/scan.cc", "native/mask.cc", "native/utf8.cc"],
+      "sources": [
+        "native/addon.cc",
+        "native/cpu.cc",
+        "native/variants/scalar.cc",
+        "native/variants/sse2.cc",
+        "native/variants/avx2.cc",
+        "native/variants/avx512.cc",
+        "native/variants/neon.cc"
+      ],
       "defines": ["NAPI_VERSION=8"],
       "cflags_cc!": ["-fno-omit-frame-pointer", "-std=gnu++17", "-std=gnu++20"],
       "cflags_cc": [

@@ -1,188 +1,218 @@
 // The one file that knows Node-API: takes arguments apart, checks them, calls a kernel.
 //
 // It uses the C interface throughout: the C++ wrapper around it (node-addon-api) brings std::string and operator
-// delete into the binary, and one binary is to serve systems with any C++ runtime or none. Errors are the portable
-// tier's, to the word (`src/kernels/portable/check.ts`).
+// delete into the binary, and one binary is to serve systems with any C++ runtime or none.
+//
+// Arrays are arguments; numbers go in and out through `control`, an array that both sides hold: a number costs a
+// crossing 6 ns as an argument and nothing there. A call that is refused (a wrong type, a number out of range) does
+// nothing and returns false; `src/kernels/native.ts` then lets the portable tier find the words for it.
 
 #include <node_api.h>
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "kernels.h"
 
 namespace {
 
+using millrace::Variant;
+
+constexpr size_t kControlPlaces = 5;
 constexpr double kInt32Max = 2147483647.0;
 
-// Takes the arguments of one call apart, in order. After the first that is wrong an exception is pending, `ok` is
-// false, and what is read from then on is not to be used.
+// What a function of the addon is made with.
+struct Binding {
+  const Variant* variant;
+  double* control;
+};
+
+// The bindings of one call of `open`; they live as long as the environment (a thread of JavaScript).
+struct Bindings {
+  Binding list[millrace::kMostVariants];
+  Bindings* older;
+};
+
+struct Bytes {
+  uint8_t* data = nullptr;
+  double length = 0;
+};
+
+// The arrays of a call, and the binding of the function that is called.
 template <size_t kCount>
-class Arguments {
- public:
-  Arguments(napi_env env, napi_callback_info info) : env_(env) {
-    size_t count = kCount;
-    napi_get_cb_info(env, info, &count, values_, nullptr, nullptr);
+struct Call {
+  napi_env env;
+  size_t count = kCount;
+  napi_value values[kCount];
+  Binding* binding = nullptr;
+
+  Call(napi_env of, napi_callback_info info) : env(of) {
+    napi_get_cb_info(env, info, &count, values, nullptr, reinterpret_cast<void**>(&binding));
   }
 
-  bool ok() const { return ok_; }
-
-  struct Bytes {
-    uint8_t* data = nullptr;
-    size_t length = 0;
-  };
-
-  Bytes TakeBytes(const char* name) {
-    Bytes bytes;
-    if (!TakeArray(napi_uint8_array, reinterpret_cast<void**>(&bytes.data), &bytes.length)) {
-      Fail(napi_throw_type_error, "ERR_INVALID_ARG_TYPE", "%s must be a Uint8Array", name);
-    }
-    return bytes;
-  }
-
-  int32_t* TakeTable(size_t least, size_t* places) {
-    void* table = nullptr;
-    if (!TakeArray(napi_int32_array, &table, places)) {
-      Fail(napi_throw_type_error, "ERR_INVALID_ARG_TYPE", "batch must be a FrameBatch");
-    } else if (*places < least) {
-      Fail(napi_throw_range_error, "ERR_OUT_OF_RANGE", "batch must have room for a row");
-    }
-    return static_cast<int32_t*>(table);
-  }
-
-  double TakeInteger(const char* name, double min, double max) {
-    const double value = TakeNumber(name);
-    if (ok_ && !(value >= min && value <= max && static_cast<double>(static_cast<int64_t>(value)) == value)) {
-      Fail(napi_throw_range_error, "ERR_OUT_OF_RANGE", "%s must be an integer from %.0f to %.0f", name, min, max);
-    }
-    return value + 0.0;  // so that −0 is told as 0
-  }
-
-  double TakeLimit(const char* name) {
-    const double value = TakeNumber(name);
-    if (ok_ && !(value >= 0)) Fail(napi_throw_range_error, "ERR_OUT_OF_RANGE", "%s must be at least 0", name);
-    return value;
-  }
-
-  void FailOverlap() {
-    Fail(napi_throw_range_error, "ERR_OUT_OF_RANGE", "src and dst must be the same range or not overlap");
-  }
-
- private:
-  bool TakeArray(napi_typedarray_type wanted, void** data, size_t* length) {
+  template <typename Element>
+  bool TakeArray(size_t at, napi_typedarray_type wanted, Element** data, size_t* length) const {
     napi_typedarray_type type;
-    const napi_value value = values_[next_++];
-    return ok_ && napi_get_typedarray_info(env_, value, &type, length, data, nullptr, nullptr) == napi_ok &&
+    return napi_get_typedarray_info(env, values[at], &type, length, reinterpret_cast<void**>(data), nullptr,
+                                    nullptr) == napi_ok &&
            type == wanted;
   }
 
-  double TakeNumber(const char* name) {
-    double value = 0;
-    const napi_value argument = values_[next_++];
-    if (ok_ && napi_get_value_double(env_, argument, &value) != napi_ok) {
-      Fail(napi_throw_type_error, "ERR_INVALID_ARG_TYPE", "%s must be a number", name);
-    }
-    return value;
+  bool TakeBytes(size_t at, Bytes* bytes) const {
+    size_t length;
+    if (!TakeArray(at, napi_uint8_array, &bytes->data, &length)) return false;
+    // Positions and lengths are 32-bit integers in both tiers.
+    bytes->length = length < kInt32Max ? static_cast<double>(length) : kInt32Max;
+    return true;
   }
 
-  template <typename... Parts>
-  void Fail(napi_status (*raise)(napi_env, const char*, const char*), const char* code, const char* format,
-            Parts... parts) {
-    if (!ok_) return;
-    ok_ = false;
-    char message[128];
-    snprintf(message, sizeof(message), format, parts...);
-    raise(env_, code, message);
-  }
-
-  napi_env env_;
-  napi_value values_[kCount];
-  size_t next_ = 0;
-  bool ok_ = true;
+  // Another thread may write to the control array while this one reads it: each number is read once.
+  double Number(size_t at) const { return binding->control[at]; }
+  void Return(double value) const { binding->control[0] = value; }
 };
 
-double Smaller(double a, double b) { return a < b ? a : b; }
-
-// The bytes of an array that a kernel can address: positions and lengths are 32-bit integers in both tiers.
-double Reach(size_t length) { return Smaller(static_cast<double>(length), kInt32Max); }
-
-napi_value Scan(napi_env env, napi_callback_info info) {
-  Arguments<6> arguments(env, info);
-  const auto chunk = arguments.TakeBytes("chunk");
-  const double most = Reach(chunk.length);
-  const double from = arguments.TakeInteger("from", 0, most);
-  const double to = arguments.TakeInteger("to", from, most);
-  size_t places = 0;
-  int32_t* const table = arguments.TakeTable(millrace::kBatchRows + millrace::kRowSize, &places);
-  const double rules = arguments.TakeInteger("rules", 0, 0xff);
-  const double limit = arguments.TakeLimit("limit");
-  if (!arguments.ok()) return nullptr;
-
-  const size_t rows = millrace::Scan(chunk.data, static_cast<size_t>(from), static_cast<size_t>(to), table, places,
-                                     static_cast<uint32_t>(rules), limit);
-  napi_value result;
-  napi_create_uint32(env, static_cast<uint32_t>(rows), &result);
-  return result;
+bool IsInteger(double value, double min, double max) {
+  return value >= min && value <= max && static_cast<double>(static_cast<int64_t>(value)) == value;
 }
 
-napi_value Mask(napi_env env, napi_callback_info info) {
-  Arguments<7> arguments(env, info);
-  const auto src = arguments.TakeBytes("src");
-  const double src_start = arguments.TakeInteger("srcStart", 0, Reach(src.length));
-  const auto dst = arguments.TakeBytes("dst");
-  const double dst_start = arguments.TakeInteger("dstStart", 0, Reach(dst.length));
-  const double room = Smaller(Reach(src.length) - src_start, Reach(dst.length) - dst_start);
-  const double length = arguments.TakeInteger("length", 0, room);
-  const double key = arguments.TakeInteger("key", -2147483648.0, 4294967295.0);
-  const double phase = arguments.TakeInteger("phase", 0, 3);
-  if (!arguments.ok()) return nullptr;
+napi_value Refuse(napi_env env) {
+  napi_value refused = nullptr;
+  napi_get_boolean(env, false, &refused);
+  return refused;
+}
 
-  const uint8_t* const from = src.data + static_cast<size_t>(src_start);
-  uint8_t* const to = dst.data + static_cast<size_t>(dst_start);
-  const size_t count = static_cast<size_t>(length);
-  const uintptr_t a = reinterpret_cast<uintptr_t>(from);
-  const uintptr_t b = reinterpret_cast<uintptr_t>(to);
-  if (a != b && a < b + count && b < a + count) {
-    arguments.FailOverlap();
-    return nullptr;
+// scan(chunk, table): from, to, rules, limit -> rows
+napi_value Scan(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  Bytes chunk;
+  int32_t* table;
+  size_t places;
+  if (!call.TakeBytes(0, &chunk) || !call.TakeArray(1, napi_int32_array, &table, &places)) return Refuse(env);
+  const double from = call.Number(0);
+  const double to = call.Number(1);
+  const double rules = call.Number(2);
+  const double limit = call.Number(3);
+  if (!IsInteger(to, 0, chunk.length) || !IsInteger(from, 0, to) || !IsInteger(rules, 0, 0xff) || !(limit >= 0) ||
+      places < millrace::kBatchRows + millrace::kRowSize) {
+    return Refuse(env);
   }
-  const uint32_t bits = static_cast<uint32_t>(static_cast<int64_t>(key));
-  millrace::Mask(from, to, count, millrace::RotateKey(bits, static_cast<uint32_t>(phase)));
+  const size_t rows = call.binding->variant->scan(chunk.data, static_cast<size_t>(from), static_cast<size_t>(to),
+                                                  table, places, static_cast<uint32_t>(rules), limit);
+  call.Return(static_cast<double>(rows));
   return nullptr;
 }
 
-napi_value Utf8(napi_env env, napi_callback_info info) {
-  Arguments<4> arguments(env, info);
-  const auto data = arguments.TakeBytes("data");
-  const double most = Reach(data.length);
-  const double start = arguments.TakeInteger("start", 0, most);
-  const double end = arguments.TakeInteger("end", start, most);
-  const double state = arguments.TakeInteger("state", 0, millrace::kUtf8States - 1);
-  if (!arguments.ok()) return nullptr;
-
-  const uint32_t next = millrace::Utf8(data.data + static_cast<size_t>(start), static_cast<size_t>(end - start),
-                                       static_cast<uint32_t>(state));
-  napi_value result;
-  napi_create_uint32(env, next, &result);
-  return result;
+// mask(dst[, src]): dstStart, length, key, phase, srcStart. Without `src` it is done in place.
+napi_value Mask(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  Bytes dst;
+  if (!call.TakeBytes(0, &dst)) return Refuse(env);
+  const double dst_start = call.Number(0);
+  const double length = call.Number(1);
+  const double key = call.Number(2);
+  const double phase = call.Number(3);
+  if (!IsInteger(dst_start, 0, dst.length) || !IsInteger(length, 0, dst.length - dst_start) ||
+      !IsInteger(key, -2147483648.0, 4294967295.0) || !IsInteger(phase, 0, 3)) {
+    return Refuse(env);
+  }
+  uint8_t* const to = dst.data + static_cast<size_t>(dst_start);
+  const size_t count = static_cast<size_t>(length);
+  const uint8_t* from = to;
+  if (call.count > 1) {
+    Bytes src;
+    if (!call.TakeBytes(1, &src)) return Refuse(env);
+    const double src_start = call.Number(4);
+    if (!IsInteger(src_start, 0, src.length) || !IsInteger(length, 0, src.length - src_start)) return Refuse(env);
+    from = src.data + static_cast<size_t>(src_start);
+    const uintptr_t a = reinterpret_cast<uintptr_t>(from);
+    const uintptr_t b = reinterpret_cast<uintptr_t>(to);
+    if (a != b && a < b + count && b < a + count) return Refuse(env);
+  }
+  const uint32_t bits = static_cast<uint32_t>(static_cast<int64_t>(key));
+  call.binding->variant->mask(from, to, count, millrace::RotateKey(bits, static_cast<uint32_t>(phase)));
+  return nullptr;
 }
 
-const char* CompiledFeature() {
-#if defined(__SSE2__) || defined(_M_X64)
-  return "sse2";
-#elif defined(__ARM_NEON) || defined(_M_ARM64)
-  return "neon";
-#else
-  return "scalar";
-#endif
+// utf8(data): start, end, state -> state
+napi_value Utf8(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  Bytes data;
+  if (!call.TakeBytes(0, &data)) return Refuse(env);
+  const double start = call.Number(0);
+  const double end = call.Number(1);
+  const double state = call.Number(2);
+  if (!IsInteger(end, 0, data.length) || !IsInteger(start, 0, end) ||
+      !IsInteger(state, 0, millrace::kUtf8States - 1)) {
+    return Refuse(env);
+  }
+  call.Return(call.binding->variant->utf8(data.data + static_cast<size_t>(start), static_cast<size_t>(end - start),
+                                          static_cast<uint32_t>(state)));
+  return nullptr;
 }
 
 void Set(napi_env env, napi_value object, const char* name, napi_value value) {
   napi_set_named_property(env, object, name, value);
 }
 
-void SetFunction(napi_env env, napi_value object, const char* name, napi_callback function) {
+void SetFunction(napi_env env, napi_value object, const char* name, napi_callback function, void* data) {
   napi_value value;
-  napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, function, data, &value);
   Set(env, object, name, value);
+}
+
+void FreeBindings(napi_env, void* data, void*) {
+  for (Bindings* one = static_cast<Bindings*>(data); one != nullptr;) {
+    Bindings* const older = one->older;
+    free(one);
+    one = older;
+  }
+}
+
+// The memory of a Float64Array that stays where it is, or null. What is shared cannot be detached, and a reference
+// keeps it.
+double* HoldControl(napi_env env, napi_value value) {
+  napi_typedarray_type type;
+  size_t places;
+  void* data;
+  napi_value buffer;
+  bool is_detachable;
+  napi_ref held;
+  const bool fits = napi_get_typedarray_info(env, value, &type, &places, &data, &buffer, nullptr) == napi_ok &&
+                    type == napi_float64_array && places >= kControlPlaces &&
+                    napi_is_arraybuffer(env, buffer, &is_detachable) == napi_ok && !is_detachable &&
+                    napi_create_reference(env, value, 1, &held) == napi_ok;
+  return fits ? static_cast<double*>(data) : nullptr;
+}
+
+// open(control): the variants that this CPU can run, the slowest first.
+napi_value Open(napi_env env, napi_callback_info info) {
+  const Call<1> call(env, info);
+  double* const control = HoldControl(env, call.values[0]);
+  Bindings* const bindings = control == nullptr ? nullptr : static_cast<Bindings*>(malloc(sizeof(Bindings)));
+  if (bindings == nullptr) {
+    napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", "control must be a Float64Array on shared memory");
+    return nullptr;
+  }
+  void* older = nullptr;
+  napi_get_instance_data(env, &older);
+  bindings->older = static_cast<Bindings*>(older);
+  napi_set_instance_data(env, bindings, FreeBindings, nullptr);
+
+  const millrace::Variants variants = millrace::FindVariants();
+  napi_value result;
+  napi_create_array_with_length(env, variants.count, &result);
+  for (size_t i = 0; i < variants.count; i++) {
+    Binding* const binding = &bindings->list[i];
+    *binding = {variants.list[i], control};
+    napi_value variant;
+    napi_value name;
+    napi_create_object(env, &variant);
+    napi_create_string_utf8(env, variants.list[i]->name, NAPI_AUTO_LENGTH, &name);
+    Set(env, variant, "name", name);
+    SetFunction(env, variant, "scan", Scan, binding);
+    SetFunction(env, variant, "mask", Mask, binding);
+    SetFunction(env, variant, "utf8", Utf8, binding);
+    napi_set_element(env, result, static_cast<uint32_t>(i), variant);
+  }
+  return result;
 }
 
 }  // namespace
@@ -190,18 +220,8 @@ void SetFunction(napi_env env, napi_value object, const char* name, napi_callbac
 NAPI_MODULE_INIT() {
   // The version that `src/kernels/native.ts` asks for.
   napi_value version;
-  napi_create_uint32(env, 1, &version);
+  napi_create_uint32(env, 2, &version);
   Set(env, exports, "version", version);
-
-  napi_value feature;
-  napi_value features;
-  napi_create_string_utf8(env, CompiledFeature(), NAPI_AUTO_LENGTH, &feature);
-  napi_create_array_with_length(env, 1, &features);
-  napi_set_element(env, features, 0, feature);
-  Set(env, exports, "features", features);
-
-  SetFunction(env, exports, "scan", Scan);
-  SetFunction(env, exports, "mask", Mask);
-  SetFunction(env, exports, "utf8", Utf8);
+  SetFunction(env, exports, "open", Open, nullptr);
   return exports;
 }

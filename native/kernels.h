@@ -48,18 +48,38 @@ constexpr size_t kBatchTotalLow = 3;
 constexpr size_t kBatchTotalHigh = 4;
 constexpr size_t kBatchRows = 5;
 
-// Reads frames of chunk[from, to) into `table` of `places` numbers; returns the number of rows.
-size_t Scan(uint8_t* chunk, size_t from, size_t to, int32_t* table, size_t places, uint32_t rules, double limit);
+// The kernels, compiled for one kind of CPU. All variants do the same to the byte.
+struct Variant {
+  // As `MILLRACE_CPU` and `info.features` name it.
+  const char* name;
 
-// XORs `length` bytes; the ranges are one and the same or apart. `key` is turned to the first byte already.
-// Returns all result bytes under OR: below 0x80 when all are ASCII.
-uint8_t Mask(const uint8_t* src, uint8_t* dst, size_t length, uint32_t key);
+  // Reads frames of chunk[from, to) into `table` of `places` numbers; returns the number of rows.
+  size_t (*scan)(uint8_t* chunk, size_t from, size_t to, int32_t* table, size_t places, uint32_t rules, double limit);
 
-// All bytes under OR.
-uint8_t OrBytes(const uint8_t* data, size_t length);
+  // XORs `length` bytes; the ranges are one and the same or apart. `key` is turned to the first byte already, the key
+  // byte that it meets lowest.
+  void (*mask)(const uint8_t* src, uint8_t* dst, size_t length, uint32_t key);
 
-// Validates UTF-8 from one state to the next.
-uint32_t Utf8(const uint8_t* data, size_t length, uint32_t state);
+  // Validates UTF-8 from one state to the next.
+  uint32_t (*utf8)(const uint8_t* data, size_t length, uint32_t state);
+};
+
+extern const Variant kScalar;
+#if defined(__x86_64__) || defined(_M_X64)
+extern const Variant kSse2;
+extern const Variant kAvx2;
+extern const Variant kAvx512;
+#elif defined(__aarch64__) || defined(_M_ARM64)
+extern const Variant kNeon;
+#endif
+
+// The variants that this CPU and its operating system can run, the slowest first.
+constexpr size_t kMostVariants = 4;
+struct Variants {
+  const Variant* list[kMostVariants];
+  size_t count;
+};
+Variants FindVariants();
 
 // A key as it meets bytes that begin `phase` bytes later.
 inline uint32_t RotateKey(uint32_t key, uint32_t phase) {

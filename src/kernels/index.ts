@@ -3,11 +3,12 @@
  *
  * `MILLRACE_KERNELS=portable` keeps the addon out; `MILLRACE_KERNELS=native` makes this module throw when the addon
  * cannot be loaded. Without it the addon is used where it loads, and each call picks the faster tier for its size:
- * a crossing costs more than a small payload takes in TypeScript.
+ * a crossing costs more than a small payload takes in TypeScript. Of the addon the best variant that the CPU can run is
+ * used; `MILLRACE_CPU` names another.
  */
 
 import type { FrameBatch, Kernels, Tier } from './contract.js';
-import { loadAddon, nativeKernels } from './native.js';
+import { loadAddon } from './native.js';
 import { portable } from './portable/index.js';
 
 export * from './contract.js';
@@ -27,7 +28,7 @@ export interface KernelsInfo {
   readonly features: readonly string[];
 }
 
-/** A forced tier could not be had, or `MILLRACE_KERNELS` names none. */
+/** A forced tier or variant could not be had, or `MILLRACE_KERNELS` or `MILLRACE_CPU` names none. */
 export class KernelsError extends Error {
   override readonly name = 'KernelsError';
   readonly code: 'KERNELS_UNAVAILABLE' | 'KERNELS_UNKNOWN';
@@ -63,30 +64,53 @@ function bySize(native: Kernels): Kernels {
   });
 }
 
-function choose(): { kernels: Kernels; tiers: readonly Kernels[]; info: KernelsInfo } {
-  const forced = process.env['MILLRACE_KERNELS'] ?? '';
-  if (!['', 'native', 'portable'].includes(forced)) {
-    throw new KernelsError('KERNELS_UNKNOWN', `MILLRACE_KERNELS is "${forced}", it may be "native" or "portable"`);
+const VARIANTS = ['scalar', 'sse2', 'avx2', 'avx512', 'neon'];
+
+interface Choice {
+  readonly kernels: Kernels;
+  readonly tiers: readonly Kernels[];
+  readonly variants: ReadonlyMap<string, Kernels>;
+  readonly info: KernelsInfo;
+}
+
+function choosePortable(reason: string): Choice {
+  return {
+    kernels: portable,
+    tiers: [portable],
+    variants: new Map(),
+    info: { tier: 'portable', reason, features: [] },
+  };
+}
+
+function choose(): Choice {
+  const tier = process.env['MILLRACE_KERNELS'] ?? '';
+  const cpu = process.env['MILLRACE_CPU'] ?? '';
+  if (!['', 'native', 'portable'].includes(tier)) {
+    throw new KernelsError('KERNELS_UNKNOWN', `MILLRACE_KERNELS is "${tier}", it may be "native" or "portable"`);
   }
-  if (forced === 'portable') {
-    return {
-      kernels: portable,
-      tiers: [portable],
-      info: { tier: 'portable', reason: 'MILLRACE_KERNELS=portable', features: [] },
-    };
+  if (!['', ...VARIANTS].includes(cpu)) {
+    throw new KernelsError('KERNELS_UNKNOWN', `MILLRACE_CPU is "${cpu}", it may be one of ${VARIANTS.join(', ')}`);
   }
+  if (tier === 'portable') return choosePortable('MILLRACE_KERNELS=portable');
+
   const loaded = loadAddon();
   if ('error' in loaded) {
     const reason = `the addon did not load: ${loaded.error.message}`;
-    if (forced === 'native') {
+    if (tier === 'native') {
       throw new KernelsError('KERNELS_UNAVAILABLE', `MILLRACE_KERNELS=native, but ${reason}`, { cause: loaded.error });
     }
-    return { kernels: portable, tiers: [portable], info: { tier: 'portable', reason, features: [] } };
+    return choosePortable(reason);
   }
-  const native = nativeKernels(loaded.addon);
-  const reason = forced === 'native' ? 'MILLRACE_KERNELS=native' : `the addon loaded from ${loaded.path}`;
-  const info = { tier: 'native', reason, features: loaded.addon.features } as const;
-  return { kernels: bySize(native), tiers: [native, portable], info };
+  const { variants, path } = loaded;
+  const feature = cpu === '' ? ([...variants.keys()].at(-1) as string) : cpu;
+  const native = variants.get(feature);
+  if (native === undefined) {
+    const found = [...variants.keys()].join(', ');
+    throw new KernelsError('KERNELS_UNAVAILABLE', `MILLRACE_CPU=${cpu}, but this CPU runs ${found}`);
+  }
+  const reason = tier === 'native' ? 'MILLRACE_KERNELS=native' : `the addon loaded from ${path}`;
+  const info = { tier: 'native', reason, features: [feature] } as const;
+  return { kernels: bySize(native), tiers: [native, portable], variants, info };
 }
 
 const chosen = choose();
@@ -96,6 +120,9 @@ export const kernels: Kernels = chosen.kernels;
 
 /** Every tier that can run here, each pure: it never hands a call to another. For tests and benchmarks. */
 export const tiers: readonly Kernels[] = chosen.tiers;
+
+/** The native tier in every variant that this CPU can run, by name, the slowest first; empty without the addon. */
+export const variants: ReadonlyMap<string, Kernels> = chosen.variants;
 
 /** The tier in use, why, and the CPU features it uses. */
 export const info: KernelsInfo = chosen.info;

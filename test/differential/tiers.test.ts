@@ -1,5 +1,4 @@
 import { describe, test } from 'vitest';
-import { kernels } from '../../src/kernels/index.js';
 import { native, needsAddon, portable, subjects } from '../kernels/support.js';
 import {
   check,
@@ -12,8 +11,7 @@ import {
 } from './properties.js';
 
 describe.skipIf(native === undefined)(needsAddon('the tiers are identical'), () => {
-  for (const other of [native ?? portable, kernels]) {
-    const name = other === kernels ? 'chosen by size' : other.tier;
+  for (const [name, other] of subjects.filter(([, other]) => other !== portable)) {
     test(`scan, ${name}`, () => check(scanAgrees(portable, other)));
     test(`mask, ${name}`, () => check(maskAgrees(portable, other)));
     test(`utf8, ${name}`, () => check(utf8Agrees(portable, other)));

@@ -19,10 +19,10 @@ describe.skipIf(native === undefined || !existsSync(addon))(needsAddon('the bina
   });
 
   test.skipIf(!hasNm)('has no variable of its own that can change (needs nm)', () => {
-    const { stdout } = spawnSync('nm', ['-C', addon], { encoding: 'utf8' });
+    const { stdout } = spawnSync('nm', ['-C', '--format=sysv', addon], { encoding: 'utf8' });
     const ours = stdout.split('\n').filter((line) => /millrace::|\(anonymous namespace\)/.test(line));
     expect(ours.length).toBeGreaterThan(0);
-    expect(ours.filter((line) => / [bBdD] /.test(line))).toEqual([]);
+    expect(ours.filter((line) => /\.(data|bss|tdata|tbss)$/.test(line.trim()))).toEqual([]);
   });
 
   test('runs in several worker threads at once', async () => {
@@ -30,8 +30,15 @@ describe.skipIf(native === undefined || !existsSync(addon))(needsAddon('the bina
       const { parentPort } = require('node:worker_threads');
       const addon = require(${JSON.stringify(addon)});
       const bytes = new Uint8Array(1000);
-      for (let i = 0; i < 201; i++) addon.mask(bytes, 0, bytes, 0, 1000, 0x01020304, 0);
-      parentPort.postMessage([addon.version, bytes[0], bytes[999], addon.utf8(bytes, 0, 1000, 0)]);`;
+      const control = new Float64Array(new SharedArrayBuffer(40));
+      const { mask, utf8 } = addon.open(control).at(-1);
+      for (let i = 0; i < 201; i++) {
+        control.set([0, 1000, 0x01020304, 0]);
+        mask(bytes);
+      }
+      control.set([0, 1000, 0]);
+      utf8(bytes);
+      parentPort.postMessage([addon.version, bytes[0], bytes[999], control[0]]);`;
     const answers = await Promise.all(
       Array.from({ length: 4 }, async () => {
         const worker = new Worker(source, { eval: true });
@@ -40,7 +47,7 @@ describe.skipIf(native === undefined || !existsSync(addon))(needsAddon('the bina
         return answer;
       }),
     );
-    expect(answers).toEqual(new Array(4).fill([1, 4, 1, 0]));
+    expect(answers).toEqual(new Array(4).fill([2, 4, 1, 0]));
   });
 
   test('takes arrays of another context', () => {
@@ -56,6 +63,7 @@ test('kernels.h repeats the numbers of the contract', () => {
   const numbers = new Map(
     [...header.matchAll(/\bk(\w+) = (0x[0-9a-f]+|\d+)/g)].map(([, name, n]) => [name, Number(n)]),
   );
+  numbers.delete('MostVariants');
   const statuses = Object.entries(contract.ScanStatus).filter(([, value]) => typeof value === 'number');
   const constants = Object.entries(contract).filter(([, value]) => typeof value === 'number');
   const camel = (name: string) =>

@@ -1,13 +1,22 @@
 /** What the tests of the kernels share: the kernels to test, frames to feed them, and a plain way to read a batch. */
 
-import { EXPECT_MASK, FrameBatch, type Kernels, kernels, ScanStatus, tiers } from '../../src/kernels/index.js';
+import {
+  EXPECT_MASK,
+  FrameBatch,
+  type Kernels,
+  kernels,
+  ScanStatus,
+  tiers,
+  variants,
+} from '../../src/kernels/index.js';
 
 export const SERVER = EXPECT_MASK;
 export const CLIENT = 0;
 
-/** Every tier that runs here, and the kernels in use, which pick one by size. */
+/** The portable tier, the native one in every variant that runs here, and the kernels in use, which pick one by size. */
 export const subjects: readonly (readonly [name: string, kernels: Kernels])[] = [
-  ...tiers.map((tier) => [tier.tier, tier] as const),
+  ...tiers.filter(({ tier }) => tier === 'portable').map((tier) => ['portable', tier] as const),
+  ...variants,
   ['chosen by size', kernels],
 ];
 

@@ -1,6 +1,12 @@
 // Frame scanning (RFC 6455 §5.2): one pass over the headers of a chunk.
 
+#ifndef MILLRACE_SCAN_H_
+#define MILLRACE_SCAN_H_
+
+#include "bytes.h"
 #include "kernels.h"
+#include "mask.h"
+#include "utf8.h"
 
 namespace millrace {
 namespace {
@@ -21,13 +27,7 @@ struct Header {
   uint32_t key;
 };
 
-uint64_t ReadBigEndian(const uint8_t* from, size_t bytes) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < bytes; i++) value = (value << 8) | from[i];
-  return value;
-}
-
-uint32_t ReadKey(const uint8_t* from) {
+inline uint32_t ReadKey(const uint8_t* from) {
   return from[0] | (from[1] << 8) | (from[2] << 16) | (static_cast<uint32_t>(from[3]) << 24);
 }
 
@@ -52,7 +52,7 @@ inline int32_t ReadHeader(const uint8_t* chunk, size_t at, size_t to, uint32_t r
     const size_t size = length == 126 ? 2 : 8;
     const uint64_t least = length == 126 ? 126 : 0x10000;
     if (to - start < size) return kEnd;
-    length = ReadBigEndian(chunk + start, size);
+    length = LoadBigEndian(chunk + start, size);
     start += size;
     if (length >> 63 != 0) return kLengthReservedBit;
     if (length < least) return kLengthNotMinimal;
@@ -69,14 +69,10 @@ inline int32_t ReadHeader(const uint8_t* chunk, size_t at, size_t to, uint32_t r
   return kWhole;
 }
 
-int32_t ClassifyText(const uint8_t* text, size_t length, uint8_t seen) {
-  if (seen < 0x80) return kTextAscii;
-  return Utf8(text, length, kUtf8Accept) == kUtf8Accept ? kTextUtf8 : kTextInvalid;
-}
-
-}  // namespace
-
-size_t Scan(uint8_t* chunk, size_t from, size_t to, int32_t* table, size_t places, uint32_t rules, double limit) {
+// See `Variant::scan`.
+template <typename Vector>
+inline size_t ScanFrames(uint8_t* chunk, size_t from, size_t to, int32_t* table, size_t places, uint32_t rules,
+                         double limit) {
   const bool expect_mask = (rules & kExpectMask) != 0;
   const uint64_t whole_limit =
       limit < static_cast<double>(kMaxSafeInteger) ? static_cast<uint64_t>(limit) : kMaxSafeInteger;
@@ -112,11 +108,10 @@ size_t Scan(uint8_t* chunk, size_t from, size_t to, int32_t* table, size_t place
       key = header.key;
       total = header.length;
     } else {
-      uint8_t seen = 0;
-      if (expect_mask) seen = Mask(payload, payload, length, header.key);
       if (first == kWholeText) {
-        if (!expect_mask) seen = OrBytes(payload, length);
-        meta |= ClassifyText(payload, length, seen);
+        meta |= expect_mask ? UnmaskText<Vector>(payload, length, header.key) : ClassifyText<Vector>(payload, length);
+      } else if (expect_mask) {
+        MaskBytes<Vector>(payload, payload, length, header.key);
       }
     }
     row[0] = meta;
@@ -136,4 +131,7 @@ size_t Scan(uint8_t* chunk, size_t from, size_t to, int32_t* table, size_t place
   return count;
 }
 
+}  // namespace
 }  // namespace millrace
+
+#endif  // MILLRACE_SCAN_H_
