@@ -7,17 +7,18 @@
  * used; `MILLRACE_CPU` names another.
  */
 
-import type { FrameBatch, Kernels, Tier } from './contract.js';
-import { loadAddon } from './native.js';
+import { type FrameBatch, type Kernels, type Tier, UTF8_ACCEPT } from './contract.js';
+import { type Loaded, loadAddon } from './native.js';
 import { portable } from './portable/index.js';
+import { isAscii } from './portable/utf8.js';
 
 export * from './contract.js';
 
 /** Bytes from which a call is faster in the addon; found by `npm run bench -- crossover`. */
 const SCAN_FROM = 96;
 const MASK_FROM = 64;
-/** Nowhere yet: the portable tier has Node's own vector validator behind it. */
-const UTF8_FROM = Number.POSITIVE_INFINITY;
+const UTF8_FROM = 24;
+const ASCII_FROM = 80;
 
 /** The tier in use and what led to it. */
 export interface KernelsInfo {
@@ -49,7 +50,9 @@ function bySize(native: Kernels): Kernels {
   return Object.freeze({
     tier: 'native',
     scan: (chunk: Uint8Array, from: number, to: number, batch: FrameBatch, rules: number, limit: number) =>
-      (isSmall(from, to, SCAN_FROM) ? portable : native).scan(chunk, from, to, batch, rules, limit),
+      isSmall(from, to, SCAN_FROM)
+        ? portable.scan(chunk, from, to, batch, rules, limit)
+        : native.scan(chunk, from, to, batch, rules, limit),
     mask: (
       src: Uint8Array,
       srcStart: number,
@@ -58,9 +61,17 @@ function bySize(native: Kernels): Kernels {
       length: number,
       key: number,
       phase: number,
-    ) => (isSmall(0, length, MASK_FROM) ? portable : native).mask(src, srcStart, dst, dstStart, length, key, phase),
-    utf8: (data: Uint8Array, start: number, end: number, state: number) =>
-      (isSmall(start, end, UTF8_FROM) ? portable : native).utf8(data, start, end, state),
+    ) =>
+      isSmall(0, length, MASK_FROM)
+        ? portable.mask(src, srcStart, dst, dstStart, length, key, phase)
+        : native.mask(src, srcStart, dst, dstStart, length, key, phase),
+    utf8: (data: Uint8Array, start: number, end: number, state: number) => {
+      if (isSmall(start, end, ASCII_FROM)) {
+        if (isSmall(start, end, UTF8_FROM)) return portable.utf8(data, start, end, state);
+        if (isAscii(data, start, end, state)) return UTF8_ACCEPT;
+      }
+      return native.utf8(data, start, end, state);
+    },
   });
 }
 
@@ -69,17 +80,12 @@ const VARIANTS = ['scalar', 'sse2', 'avx2', 'avx512', 'neon'];
 interface Choice {
   readonly kernels: Kernels;
   readonly tiers: readonly Kernels[];
-  readonly variants: ReadonlyMap<string, Kernels>;
+  readonly loaded: Loaded | null;
   readonly info: KernelsInfo;
 }
 
 function choosePortable(reason: string): Choice {
-  return {
-    kernels: portable,
-    tiers: [portable],
-    variants: new Map(),
-    info: { tier: 'portable', reason, features: [] },
-  };
+  return { kernels: portable, tiers: [portable], loaded: null, info: { tier: 'portable', reason, features: [] } };
 }
 
 function choose(): Choice {
@@ -101,16 +107,15 @@ function choose(): Choice {
     }
     return choosePortable(reason);
   }
-  const { variants, path } = loaded;
-  const feature = cpu === '' ? ([...variants.keys()].at(-1) as string) : cpu;
-  const native = variants.get(feature);
-  if (native === undefined) {
-    const found = [...variants.keys()].join(', ');
-    throw new KernelsError('KERNELS_UNAVAILABLE', `MILLRACE_CPU=${cpu}, but this CPU runs ${found}`);
+  const variant = cpu === '' ? (loaded.variants.at(-1) as string) : cpu;
+  if (!loaded.variants.includes(variant)) {
+    const message = `MILLRACE_CPU=${cpu}, but this CPU runs ${loaded.variants.join(', ')}`;
+    throw new KernelsError('KERNELS_UNAVAILABLE', message);
   }
-  const reason = tier === 'native' ? 'MILLRACE_KERNELS=native' : `the addon loaded from ${path}`;
-  const info = { tier: 'native', reason, features: [feature] } as const;
-  return { kernels: bySize(native), tiers: [native, portable], variants, info };
+  const native = loaded.kernels(variant);
+  const reason = tier === 'native' ? 'MILLRACE_KERNELS=native' : `the addon loaded from ${loaded.path}`;
+  const info = { tier: 'native', reason, features: [variant] } as const;
+  return { kernels: bySize(native), tiers: [native, portable], loaded, info };
 }
 
 const chosen = choose();
@@ -121,8 +126,14 @@ export const kernels: Kernels = chosen.kernels;
 /** Every tier that can run here, each pure: it never hands a call to another. For tests and benchmarks. */
 export const tiers: readonly Kernels[] = chosen.tiers;
 
-/** The native tier in every variant that this CPU can run, by name, the slowest first; empty without the addon. */
-export const variants: ReadonlyMap<string, Kernels> = chosen.variants;
-
 /** The tier in use, why, and the CPU features it uses. */
 export const info: KernelsInfo = chosen.info;
+
+/**
+ * The native tier in every variant that this CPU can run, by name, the slowest first; empty without the addon. For tests
+ * and benchmarks.
+ */
+export function nativeVariants(): ReadonlyMap<string, Kernels> {
+  const { loaded } = chosen;
+  return new Map(loaded?.variants.map((name) => [name, loaded.kernels(name)]));
+}

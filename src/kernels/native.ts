@@ -3,6 +3,7 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import type { FrameBatch, Kernels } from './contract.js';
+import { isBytes, isInt32 } from './portable/check.js';
 import { portable } from './portable/index.js';
 
 /**
@@ -21,18 +22,26 @@ interface Addon {
   /** The contract's version; a binary of another version is not used. */
   readonly version: number;
   /** @param control shared memory, which cannot be detached: the addon keeps its address */
-  open(control: Float64Array): Variant[];
+  open(control: Int32Array): Variant[];
 }
 
 /** The addon's contract version that this code goes with. */
 export const ADDON_VERSION = 2;
 
-const CONTROL_PLACES = 5;
+/** Bytes of the control array: 32-bit integers, and behind them a number of any size. */
+const CONTROL_BYTES = 32;
+const CONTROL_LIMIT = 24;
 
-/** The native kernels by the name of their variant, the slowest first, and where they came from. */
+/** The addon, opened. */
 export interface Loaded {
-  readonly variants: ReadonlyMap<string, Kernels>;
+  /** The variants that this CPU can run, the slowest first. */
+  readonly variants: readonly string[];
   readonly path: string;
+  /**
+   * Kernels of one variant. They are made when asked for and not all at once: V8 calls functions faster of which there is
+   * one than those that were made several times over.
+   */
+  kernels(variant: string): Kernels;
 }
 
 /** Tries to load the addon. Never throws: a missing, foreign or outdated binary is an `error` that says so. */
@@ -43,9 +52,13 @@ export function loadAddon(): Loaded | { readonly error: Error } {
     if (addon.version !== ADDON_VERSION) {
       return { error: new Error(`the addon is of version ${addon.version}, this code needs ${ADDON_VERSION}`) };
     }
-    const control = new Float64Array(new SharedArrayBuffer(8 * CONTROL_PLACES));
-    const variants = addon.open(control).map((variant) => [variant.name, nativeKernels(variant, control)] as const);
-    return { variants: new Map(variants), path };
+    const memory = new SharedArrayBuffer(CONTROL_BYTES);
+    const variants = new Map(addon.open(new Int32Array(memory)).map((variant) => [variant.name, variant]));
+    return {
+      variants: [...variants.keys()],
+      path,
+      kernels: (name) => nativeKernels(variants.get(name) as Variant, memory),
+    };
   } catch (cause) {
     const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
     return { error: new Error(reason, { cause }) };
@@ -54,24 +67,20 @@ export function loadAddon(): Loaded | { readonly error: Error } {
 
 /**
  * Every call crosses into the addon, whatever its size. A call with wrong arguments goes to the portable tier, which
- * throws what there is to throw: numbers are looked at before they are coerced by the control array, the rest the addon
- * refuses.
+ * throws what there is to throw: types and numbers with a fraction are seen here, the rest the addon refuses.
  */
-function nativeKernels(variant: Variant, control: Float64Array): Kernels {
+function nativeKernels(variant: Variant, memory: SharedArrayBuffer): Kernels {
   const { scan, mask, utf8 } = variant;
+  const control = new Int32Array(memory);
+  const limits = new Float64Array(memory, CONTROL_LIMIT);
   return Object.freeze({
     tier: 'native',
     scan(chunk: Uint8Array, from: number, to: number, batch: FrameBatch, rules: number, limit: number) {
-      if (
-        typeof from === 'number' &&
-        typeof to === 'number' &&
-        typeof rules === 'number' &&
-        typeof limit === 'number'
-      ) {
+      if (isBytes(chunk) && isInt32(from) && isInt32(to) && isInt32(rules) && typeof limit === 'number') {
         control[0] = from;
         control[1] = to;
         control[2] = rules;
-        control[3] = limit;
+        limits[0] = limit;
         if (scan(chunk, (batch as FrameBatch | undefined)?.table) === undefined) return control[0];
       }
       return portable.scan(chunk, from, to, batch, rules, limit);
@@ -86,11 +95,13 @@ function nativeKernels(variant: Variant, control: Float64Array): Kernels {
       phase: number,
     ) {
       if (
-        typeof srcStart === 'number' &&
-        typeof dstStart === 'number' &&
-        typeof length === 'number' &&
-        typeof key === 'number' &&
-        typeof phase === 'number'
+        isBytes(src) &&
+        isBytes(dst) &&
+        isInt32(srcStart) &&
+        isInt32(dstStart) &&
+        isInt32(length) &&
+        (isInt32(key) || (typeof key === 'number' && key >>> 0 === key)) &&
+        isInt32(phase)
       ) {
         control[0] = dstStart;
         control[1] = length;
@@ -103,7 +114,7 @@ function nativeKernels(variant: Variant, control: Float64Array): Kernels {
       portable.mask(src, srcStart, dst, dstStart, length, key, phase);
     },
     utf8(data: Uint8Array, start: number, end: number, state: number) {
-      if (typeof start === 'number' && typeof end === 'number' && typeof state === 'number') {
+      if (isBytes(data) && isInt32(start) && isInt32(end) && isInt32(state)) {
         control[0] = start;
         control[1] = end;
         control[2] = state;

@@ -30,7 +30,7 @@ describe.skipIf(native === undefined || !existsSync(addon))(needsAddon('the bina
       const { parentPort } = require('node:worker_threads');
       const addon = require(${JSON.stringify(addon)});
       const bytes = new Uint8Array(1000);
-      const control = new Float64Array(new SharedArrayBuffer(40));
+      const control = new Int32Array(new SharedArrayBuffer(32));
       const { mask, utf8 } = addon.open(control).at(-1);
       for (let i = 0; i < 201; i++) {
         control.set([0, 1000, 0x01020304, 0]);

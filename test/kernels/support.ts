@@ -5,9 +5,9 @@ import {
   FrameBatch,
   type Kernels,
   kernels,
+  nativeVariants,
   ScanStatus,
   tiers,
-  variants,
 } from '../../src/kernels/index.js';
 
 export const SERVER = EXPECT_MASK;
@@ -16,7 +16,7 @@ export const CLIENT = 0;
 /** The portable tier, the native one in every variant that runs here, and the kernels in use, which pick one by size. */
 export const subjects: readonly (readonly [name: string, kernels: Kernels])[] = [
   ...tiers.filter(({ tier }) => tier === 'portable').map((tier) => ['portable', tier] as const),
-  ...variants,
+  ...nativeVariants(),
   ['chosen by size', kernels],
 ];
 

@@ -1,13 +1,61 @@
 /** XOR masking in TypeScript: 32-bit words where there are enough of them to pay for a view, bytes otherwise. */
 
-import { checkBytes, checkInteger, checkOverlap, reach } from './check.js';
-import { rangeOf, wordsOf } from './views.js';
+import { checkBytes, checkInteger, checkOverlap, isBytes, isInt32, reach } from './check.js';
+import { rangeOf, wordsAtHand } from './views.js';
 
 /** Below this many bytes a view on words costs more than it saves; found by `npm run bench -- crossover`. */
 export const WORDS_FROM = 128;
+/** The same where the view is at hand. */
+const WORDS_AT_HAND_FROM = 16;
 
 /** See `Kernels.mask`. */
 export function mask(
+  src: Uint8Array,
+  srcStart: number,
+  dst: Uint8Array,
+  dstStart: number,
+  length: number,
+  key: number,
+  phase: number,
+): void {
+  const inPlace = src === dst && srcStart === dstStart;
+  const isPlain = inPlace && isBytes(dst) && isInt32(dstStart) && isInt32(length) && isInt32(key) && isInt32(phase);
+  if (!isPlain || dstStart < 0 || length < 0 || length > dst.length - dstStart || phase >>> 0 > 3) {
+    checkAll(src, srcStart, dst, dstStart, length, key, phase);
+  }
+
+  const turned = rotate(key, phase);
+  if (length < WORDS_AT_HAND_FROM && inPlace) maskBytesInPlace(dst, dstStart, dstStart + length, turned);
+  else maskMany(src, srcStart, dst, dstStart, length, turned);
+}
+
+function maskMany(
+  src: Uint8Array,
+  srcStart: number,
+  dst: Uint8Array,
+  dstStart: number,
+  length: number,
+  key: number,
+): void {
+  const end = dstStart + length;
+  const words = length < WORDS_AT_HAND_FROM ? null : wordsAtHand(dst, end, length >= WORDS_FROM);
+  if (words === null) {
+    maskBytes(src, srcStart, dst, dstStart, length, key);
+    return;
+  }
+  // Copying first and masking in place needs one view, not two.
+  if (src !== dst || srcStart !== dstStart) dst.set(rangeOf(src, srcStart, srcStart + length), dstStart);
+  let at = dstStart;
+  for (const last = end - 16; at <= last; at = (at + 16) | 0) {
+    words.setInt32(at, words.getInt32(at, true) ^ key, true);
+    words.setInt32((at + 4) | 0, words.getInt32((at + 4) | 0, true) ^ key, true);
+    words.setInt32((at + 8) | 0, words.getInt32((at + 8) | 0, true) ^ key, true);
+    words.setInt32((at + 12) | 0, words.getInt32((at + 12) | 0, true) ^ key, true);
+  }
+  if (at < end) maskBytesInPlace(dst, at, end, key);
+}
+
+function checkAll(
   src: Uint8Array,
   srcStart: number,
   dst: Uint8Array,
@@ -24,15 +72,6 @@ export function mask(
   checkInteger(key, 'key', -0x8000_0000, 0xffff_ffff);
   checkInteger(phase, 'phase', 0, 3);
   checkOverlap(src, srcStart, dst, dstStart, length);
-
-  const turned = rotate(key, phase);
-  if (length < WORDS_FROM) {
-    maskBytes(src, srcStart, dst, dstStart, length, turned);
-    return;
-  }
-  // Copying first and masking in place needs one view, not two.
-  if (src !== dst || srcStart !== dstStart) dst.set(rangeOf(src, srcStart, srcStart + length), dstStart);
-  maskInPlace(dst, wordsOf(dst), dstStart, dstStart + length, turned);
 }
 
 /** A key as it meets bytes that begin `phase` bytes later. */
@@ -54,21 +93,24 @@ export function maskInPlace(
   end: number,
   key: number,
 ): number {
-  if (words === null) return maskBytes(bytes, start, bytes, start, end - start, key);
+  return words === null ? maskBytesInPlace(bytes, start, end, key) : maskWords(bytes, words, start, end, key);
+}
+
+function maskWords(bytes: Uint8Array, words: DataView, start: number, end: number, key: number): number {
   let seen = 0;
   let at = start;
-  for (const last = end - 16; at <= last; at += 16) {
+  for (const last = end - 16; at <= last; at = (at + 16) | 0) {
     const a = words.getInt32(at, true) ^ key;
-    const b = words.getInt32(at + 4, true) ^ key;
-    const c = words.getInt32(at + 8, true) ^ key;
-    const d = words.getInt32(at + 12, true) ^ key;
+    const b = words.getInt32((at + 4) | 0, true) ^ key;
+    const c = words.getInt32((at + 8) | 0, true) ^ key;
+    const d = words.getInt32((at + 12) | 0, true) ^ key;
     words.setInt32(at, a, true);
-    words.setInt32(at + 4, b, true);
-    words.setInt32(at + 8, c, true);
-    words.setInt32(at + 12, d, true);
+    words.setInt32((at + 4) | 0, b, true);
+    words.setInt32((at + 8) | 0, c, true);
+    words.setInt32((at + 12) | 0, d, true);
     seen |= a | b | c | d;
   }
-  for (const last = end - 4; at <= last; at += 4) {
+  for (const last = end - 4; at <= last; at = (at + 4) | 0) {
     const word = words.getInt32(at, true) ^ key;
     words.setInt32(at, word, true);
     seen |= word;
@@ -81,7 +123,33 @@ export function maskInPlace(
   return seen;
 }
 
-/** The same without a view, from one range to another; four bytes at a time, so that the key need not be turned. */
+// Four bytes at a time, so that the key need not be turned. `| 0` tells the compiler that no sum overflows.
+function maskBytesInPlace(bytes: Uint8Array, start: number, end: number, key: number): number {
+  const k0 = key & 0xff;
+  const k1 = (key >>> 8) & 0xff;
+  const k2 = (key >>> 16) & 0xff;
+  const k3 = key >>> 24;
+  let seen = 0;
+  let at = start;
+  for (const last = end - 4; at <= last; at = (at + 4) | 0) {
+    const a = bytes[at] ^ k0;
+    const b = bytes[(at + 1) | 0] ^ k1;
+    const c = bytes[(at + 2) | 0] ^ k2;
+    const d = bytes[(at + 3) | 0] ^ k3;
+    bytes[at] = a;
+    bytes[(at + 1) | 0] = b;
+    bytes[(at + 2) | 0] = c;
+    bytes[(at + 3) | 0] = d;
+    seen |= a | b | c | d;
+  }
+  for (let k = key; at < end; k >>>= 8) {
+    const byte = bytes[at] ^ (k & 0xff);
+    bytes[at++] = byte;
+    seen |= byte;
+  }
+  return seen;
+}
+
 function maskBytes(
   src: Uint8Array,
   srcStart: number,
@@ -89,29 +157,19 @@ function maskBytes(
   dstStart: number,
   length: number,
   key: number,
-): number {
+): void {
   const k0 = key & 0xff;
   const k1 = (key >>> 8) & 0xff;
   const k2 = (key >>> 16) & 0xff;
   const k3 = key >>> 24;
-  let seen = 0;
+  const end = srcStart + length;
   let from = srcStart;
   let to = dstStart;
-  for (const last = srcStart + length - 4; from <= last; from += 4, to += 4) {
-    const a = src[from] ^ k0;
-    const b = src[from + 1] ^ k1;
-    const c = src[from + 2] ^ k2;
-    const d = src[from + 3] ^ k3;
-    dst[to] = a;
-    dst[to + 1] = b;
-    dst[to + 2] = c;
-    dst[to + 3] = d;
-    seen |= a | b | c | d;
+  for (const last = end - 4; from <= last; from = (from + 4) | 0, to = (to + 4) | 0) {
+    dst[to] = src[from] ^ k0;
+    dst[(to + 1) | 0] = src[(from + 1) | 0] ^ k1;
+    dst[(to + 2) | 0] = src[(from + 2) | 0] ^ k2;
+    dst[(to + 3) | 0] = src[(from + 3) | 0] ^ k3;
   }
-  for (let k = key; from < srcStart + length; k >>>= 8) {
-    const byte = src[from++] ^ (k & 0xff);
-    dst[to++] = byte;
-    seen |= byte;
-  }
-  return seen;
+  for (let k = key; from < end; k >>>= 8) dst[to++] = src[from++] ^ (k & 0xff);
 }

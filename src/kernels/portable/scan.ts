@@ -23,7 +23,7 @@ import {
   TEXT_UTF8,
   UTF8_ACCEPT,
 } from '../contract.js';
-import { checkBytes, checkInteger, checkLimit, checkRange, checkTable } from './check.js';
+import { checkBytes, checkInteger, checkLimit, checkRange, checkTable, isBytes, isRange } from './check.js';
 import { maskInPlace, WORDS_FROM } from './mask.js';
 import { validate } from './utf8.js';
 import { wordsOf } from './views.js';
@@ -44,8 +44,10 @@ export function scan(
   limit: number,
 ): number {
   const table: Int32Array | undefined = (batch as FrameBatch | undefined)?.table;
-  checkBytes(chunk, 'chunk');
-  checkRange(chunk, from, 'from', to, 'to');
+  if (!isBytes(chunk) || !isRange(chunk, from, to)) {
+    checkBytes(chunk, 'chunk');
+    checkRange(chunk, from, 'from', to, 'to');
+  }
   checkTable(table, BATCH_ROWS + ROW_SIZE);
   checkInteger(rules, 'rules', 0, 0xff);
   checkLimit(limit, 'limit');

@@ -2,7 +2,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import { UTF8_ACCEPT, UTF8_REJECT, UTF8_STATES } from '../contract.js';
-import { checkBytes, checkInteger, checkRange } from './check.js';
+import { checkBytes, checkInteger, checkRange, isBytes, isInt32, isRange } from './check.js';
 import { rangeOf } from './views.js';
 
 /** One, two or three more continuation bytes of any value. */
@@ -39,13 +39,24 @@ allow(AFTER_F4, 0x80, 0x8f, TAIL_2);
 
 /** From this many bytes on Node's own validator is faster, for all that a call costs; found by `npm run bench -- crossover`. */
 const BUILT_IN_FROM = 128;
+/** The same of ASCII. */
+const ASCII_BUILT_IN_FROM = 256;
 
 /** See `Kernels.utf8`. */
 export function utf8(data: Uint8Array, start: number, end: number, state: number): number {
-  checkBytes(data, 'data');
-  checkRange(data, start, 'start', end, 'end');
-  checkInteger(state, 'state', 0, UTF8_STATES - 1);
-  return validate(data, start, end, state | 0);
+  if (!isBytes(data) || !isRange(data, start, end) || !isInt32(state) || state >>> 0 >= UTF8_STATES) {
+    checkBytes(data, 'data');
+    checkRange(data, start, 'start', end, 'end');
+    checkInteger(state, 'state', 0, UTF8_STATES - 1);
+  }
+  if (state !== UTF8_ACCEPT || end - start >= ASCII_BUILT_IN_FROM) return validate(data, start, end, state | 0);
+  const at = afterAscii(data, start, end);
+  return at === end ? UTF8_ACCEPT : validate(data, at, end, UTF8_ACCEPT);
+}
+
+/** Whether the arguments of `utf8` are right, and what they name is ASCII that begins between two characters. */
+export function isAscii(data: Uint8Array, start: number, end: number, state: number): boolean {
+  return state === UTF8_ACCEPT && isBytes(data) && isRange(data, start, end) && afterAscii(data, start, end) === end;
 }
 
 /** `utf8` without its checks. */
@@ -57,18 +68,67 @@ export function validate(data: Uint8Array, start: number, end: number, state: nu
   while (current > UTF8_REJECT) current = NEXT[(current << 8) | data[at++]];
   if (current === UTF8_REJECT) return UTF8_REJECT;
   const whole = endOfWhole(data, end);
-  return isUtf8(rangeOf(data, at, whole)) ? validateBytes(data, whole, end, UTF8_ACCEPT) : UTF8_REJECT;
+  const text = at === 0 && whole === data.length ? data : rangeOf(data, at, whole);
+  return isUtf8(text) ? validateBytes(data, whole, end, UTF8_ACCEPT) : UTF8_REJECT;
 }
 
 /** The same, byte by byte. */
 export function validateBytes(data: Uint8Array, start: number, end: number, state: number): number {
   let at = start;
-  if (state === UTF8_ACCEPT) {
-    while (at <= end - 4 && (data[at] | data[at + 1] | data[at + 2] | data[at + 3]) < 0x80) at += 4;
-  }
   let current = state;
+  while (current > UTF8_REJECT && at < end) current = NEXT[(current << 8) | data[at++]];
+  if (current !== UTF8_ACCEPT) return current;
+  // Whole characters, of which every byte is there: no state is kept between them.
+  for (const last = end - 4; at <= last; ) {
+    const first = data[at];
+    if (first < 0x80) {
+      at = afterAscii(data, (at + 1) | 0, end);
+      continue;
+    }
+    const second = data[(at + 1) | 0];
+    if (first < 0xe0) {
+      if (first < 0xc2 || (second & 0xc0) !== 0x80) return UTF8_REJECT;
+      at = (at + 2) | 0;
+      continue;
+    }
+    const tails = second | (data[(at + 2) | 0] << 8);
+    if ((tails & 0xc0c0) !== 0x8080) return UTF8_REJECT;
+    if (first < 0xf0) {
+      // The four bits of the lead and the highest that varies in the second byte: 0 is overlong, 27 a surrogate.
+      const choice = ((first & 0x0f) << 1) | ((second >>> 5) & 1);
+      if (choice === 0 || choice === 27) return UTF8_REJECT;
+      at = (at + 3) | 0;
+    } else {
+      const plane = ((first & 0x0f) << 2) | ((second >>> 4) & 0x03);
+      if (plane < 1 || plane > 16 || (data[(at + 3) | 0] & 0xc0) !== 0x80) return UTF8_REJECT;
+      at = (at + 4) | 0;
+    }
+  }
   while (at < end) current = NEXT[(current << 8) | data[at++]];
   return current;
+}
+
+/**
+ * Where the first byte stands that is not ASCII, or up to seven bytes ahead of it; `end` when all are ASCII.
+ *
+ * `| 0` tells the compiler that no sum overflows.
+ */
+function afterAscii(data: Uint8Array, start: number, end: number): number {
+  let at = start;
+  for (const last = end - 8; at <= last; at = (at + 8) | 0) {
+    const seen =
+      data[at] |
+      data[(at + 1) | 0] |
+      data[(at + 2) | 0] |
+      data[(at + 3) | 0] |
+      data[(at + 4) | 0] |
+      data[(at + 5) | 0] |
+      data[(at + 6) | 0] |
+      data[(at + 7) | 0];
+    if (seen >= 0x80) return at;
+  }
+  while (at < end && data[at] < 0x80) at = (at + 1) | 0;
+  return at;
 }
 
 /** Where a character begins that `end` cuts in two, or `end`; of wrong bytes it is either. */
