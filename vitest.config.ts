@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // Vite leaves .cts files untransformed unless it is told.
+  esbuild: { include: /\.(?:[cm]?ts|[jt]sx)$/ },
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',

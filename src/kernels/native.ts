@@ -1,7 +1,6 @@
-/** Loads the addon, and gives its functions the shape of the contract. */
+/** Checks the addon, and gives its functions the shape of the contract. */
 
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import loadBinary from './binary.cjs';
 import type { FrameBatch, Kernels } from './contract.js';
 
 /** What the addon exports. It checks every argument itself. */
@@ -22,17 +21,13 @@ export type Loaded = { readonly addon: Addon; readonly path: string } | { readon
 
 /** Tries to load the addon. Never throws: a missing, foreign or outdated binary is an `error` that says so. */
 export function loadAddon(): Loaded {
-  const path = fileURLToPath(new URL('../../build/Release/millrace.node', import.meta.url));
-  try {
-    const addon = createRequire(import.meta.url)(path) as Addon;
-    if (addon.version !== ADDON_VERSION) {
-      return { error: new Error(`the addon is of version ${addon.version}, this code needs ${ADDON_VERSION}`) };
-    }
-    return { addon, path };
-  } catch (cause) {
-    const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
-    return { error: new Error(reason, { cause }) };
+  const binary = loadBinary();
+  if ('error' in binary) return binary;
+  const addon = binary.addon as Addon;
+  if (addon.version !== ADDON_VERSION) {
+    return { error: new Error(`the addon is of version ${addon.version}, this code needs ${ADDON_VERSION}`) };
   }
+  return { addon, path: binary.path };
 }
 
 /** The native tier: every call crosses into the addon, whatever its size. */
