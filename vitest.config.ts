@@ -5,6 +5,7 @@ export default defineConfig({
   esbuild: { include: /\.(?:[cm]?ts|[jt]sx)$/ },
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: ['test/install/**'],
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 30_000,

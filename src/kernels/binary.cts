@@ -20,7 +20,7 @@ function loadNamed(name: string): Binary {
     // Anything else would be run as JavaScript.
     if (!name.endsWith('.node')) return failed(`MILLRACE_ADDON is "${name}", which is no .node file`);
     const path: string = require('node:path').resolve(name);
-    return { addon: requireWhole(path), path };
+    return { addon: requireChecked(path), path };
   } catch (cause) {
     const reason = isMissing(cause) ? 'there is no such file' : firstLine(cause);
     return failed(`MILLRACE_ADDON is "${name}": ${reason}`, cause);
@@ -33,7 +33,7 @@ function loadLocal(): Binary | undefined {
   if (typeof __dirname === 'undefined') return undefined;
   try {
     const path = beside('build/Release/millrace.node');
-    return { addon: requireWhole(path), path };
+    return { addon: requireChecked(path), path };
   } catch (cause) {
     return isMissing(cause) ? undefined : failed(firstLine(cause), cause);
   }
@@ -43,7 +43,7 @@ function loadPrebuilt(): Binary {
   const target = `${process.platform}-${process.arch}`;
   let addon: unknown;
   try {
-    if (typeof __dirname !== 'undefined') checkWhole(beside(`prebuilds/${target}/millrace.node`));
+    if (typeof __dirname !== 'undefined') checkElf(beside(`prebuilds/${target}/millrace.node`));
     switch (target) {
       case 'linux-x64':
         addon = require('../../prebuilds/linux-x64/millrace.node');
@@ -77,22 +77,26 @@ function beside(file: string): string {
   return require('node:path').resolve(__dirname, '../..', file);
 }
 
-function requireWhole(path: string): unknown {
-  checkWhole(path);
+function requireChecked(path: string): unknown {
+  checkElf(path);
   return require(path);
 }
 
 /**
- * Throws for a file that is cut off, where it is one for Linux. Loading it would end the process with SIGBUS: the
- * loader maps what the headers speak of without a look at the size. The table of sections stands at the end.
+ * Throws for a Linux binary that is cut off: loading it would end the process with SIGBUS, because the loader maps what
+ * the headers speak of without a look at the size. And for one of another architecture, whose file the loader claims
+ * not to find.
  */
-function checkWhole(path: string): void {
+function checkElf(path: string): void {
   const fs: typeof import('node:fs') = require('node:fs');
   if (process.platform !== 'linux' || !fs.existsSync(path)) return;
   const file = fs.openSync(path, 'r');
   try {
     const header = new DataView(new ArrayBuffer(64));
     if (fs.readSync(file, header) < 64 || header.getUint32(0) !== 0x7f45_4c46) return;
+    const machine = { x64: 62, arm64: 183 }[process.arch as string];
+    if (header.getUint16(18, true) !== machine) throw new Error(`${path}: the file is not for ${process.arch}`);
+    // The table of sections, which stands at the end.
     const end = Number(header.getBigUint64(0x28, true)) + header.getUint16(0x3a, true) * header.getUint16(0x3c, true);
     if (fs.fstatSync(file).size < end) throw new Error(`${path}: the file is cut off`);
   } finally {
