@@ -29,11 +29,9 @@ function loadNamed(name: string): Binary {
 
 /** The binary that `npm run build:native` makes. A package has none, and then this is undefined. */
 function loadLocal(): Binary | undefined {
-  // ES modules that a bundler made have no __dirname.
-  if (typeof __dirname === 'undefined') return undefined;
   try {
     const path = beside('build/Release/millrace.node');
-    return { addon: requireChecked(path), path };
+    return path === undefined ? undefined : { addon: requireChecked(path), path };
   } catch (cause) {
     return isMissing(cause) ? undefined : failed(firstLine(cause), cause);
   }
@@ -43,7 +41,8 @@ function loadPrebuilt(): Binary {
   const target = `${process.platform}-${process.arch}`;
   let addon: unknown;
   try {
-    if (typeof __dirname !== 'undefined') checkElf(beside(`prebuilds/${target}/millrace.node`));
+    const path = beside(`prebuilds/${target}/millrace.node`);
+    if (path !== undefined) checkElf(path);
     switch (target) {
       case 'linux-x64':
         addon = require('../../prebuilds/linux-x64/millrace.node');
@@ -66,14 +65,15 @@ function loadPrebuilt(): Binary {
       default:
         return failed(`there is no prebuilt binary for ${target}`);
     }
-    return { addon, path: pathOf(addon) ?? `prebuilds/${target}/millrace.node` };
+    return { addon, path: pathOf(addon) ?? path ?? `prebuilds/${target}/millrace.node` };
   } catch (cause) {
     return failed(isMissing(cause) ? `the prebuilt binary for ${target} is missing` : firstLine(cause), cause);
   }
 }
 
-/** The path of a file of the package, or of the checkout. */
-function beside(file: string): string {
+/** The path of a file of the package or the checkout; undefined in a bundle, which stands among the files of others. */
+function beside(file: string): string | undefined {
+  if (typeof __filename === 'undefined' || !/[\\/]kernels[\\/]binary\.c[jt]s$/.test(__filename)) return undefined;
   return require('node:path').resolve(__dirname, '../..', file);
 }
 
