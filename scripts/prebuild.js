@@ -49,7 +49,8 @@ function prebuild(target) {
     cpSync(binary, prebuilt(target));
     console.log(`millrace: ${target}, ${statSync(binary).size} bytes`);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    // Windows may hold files of a compiler that has just ended.
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
   }
 }
 
