@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { info, kernels, tiers } from '../../src/kernels/index.js';
+import { loadAddon } from '../../src/kernels/native.js';
 import { native, needsAddon } from './support.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -111,7 +112,7 @@ describe('without an addon that loads', () => {
   });
 
   test.skipIf(native === undefined)(needsAddon('one of another version'), () => {
-    cpSync(join(root, 'build', 'Release', 'millrace.node'), addon);
+    cpSync((loadAddon() as { path: string }).path, addon);
     const loader = join(home, 'dist', 'kernels', 'native.js');
     cpSync(join(root, 'dist', 'kernels', 'native.js'), loader);
     expect(load(home)).toMatchObject({ tier: 'native' });
