@@ -1,7 +1,6 @@
 /** The native tier: opens the addon, and gives its functions the shape of the contract. */
 
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
+import loadBinary from './binary.cjs';
 import type { FrameBatch, Kernels } from './contract.js';
 import { isBytes, isInt32 } from './portable/check.js';
 import { portable } from './portable/index.js';
@@ -46,22 +45,22 @@ export interface Loaded {
 
 /** Tries to load the addon. Never throws: a missing, foreign or outdated binary is an `error` that says so. */
 export function loadAddon(): Loaded | { readonly error: Error } {
-  const path = fileURLToPath(new URL('../../build/Release/millrace.node', import.meta.url));
+  const binary = loadBinary();
+  if ('error' in binary) return binary;
+  const addon = binary.addon as Addon;
+  if (addon.version !== ADDON_VERSION) {
+    return { error: new Error(`the addon is of version ${addon.version}, this code needs ${ADDON_VERSION}`) };
+  }
+  const memory = new SharedArrayBuffer(CONTROL_BYTES);
   try {
-    const addon = createRequire(import.meta.url)(path) as Addon;
-    if (addon.version !== ADDON_VERSION) {
-      return { error: new Error(`the addon is of version ${addon.version}, this code needs ${ADDON_VERSION}`) };
-    }
-    const memory = new SharedArrayBuffer(CONTROL_BYTES);
     const variants = new Map(addon.open(new Int32Array(memory)).map((variant) => [variant.name, variant]));
     return {
       variants: [...variants.keys()],
-      path,
+      path: binary.path,
       kernels: (name) => nativeKernels(variants.get(name) as Variant, memory),
     };
   } catch (cause) {
-    const [reason] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
-    return { error: new Error(reason, { cause }) };
+    return { error: new Error(`the addon did not open: ${(cause as Error).message}`, { cause }) };
   }
 }
 

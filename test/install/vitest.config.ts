@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+/** Apart from `npm test`: these tests install runtimes from the registry. */
+export default defineConfig({
+  test: {
+    include: ['test/install/**/*.test.ts'],
+    globalSetup: 'test/install/setup.ts',
+    pool: 'forks',
+    testTimeout: 60_000,
+    // A runtime is 100 MB to fetch.
+    hookTimeout: 300_000,
+  },
+});
