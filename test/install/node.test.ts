@@ -3,7 +3,7 @@
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, test } from 'vitest';
-import { copyOfProject, echo, prebuiltIn, tell } from './support.js';
+import { copyOfProject, echo, prebuiltIn, tell, thisNode } from './support.js';
 
 describe('the package as it is installed', () => {
   const native = { tier: 'native', reason: `the addon loaded from ${prebuiltIn(inject('project'))}` };
@@ -17,6 +17,12 @@ describe('the package as it is installed', () => {
       info: native,
       types: ['function', 'function'],
     });
+  });
+
+  test('falls back where Node loads no addons', async () => {
+    const told = await echo(join(inject('project'), 'echo.mjs'), [...thisNode, '--no-addons']);
+    const reason = expect.stringMatching(/^the addon did not load: .*addon/);
+    expect(told).toEqual({ tier: 'portable', reason, features: [] });
   });
 
   test('runs in worker threads', () => {

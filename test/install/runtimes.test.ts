@@ -39,6 +39,15 @@ describe.skipIf(target !== 'linux-x64')('on linux-x64 (skipped elsewhere: the ru
     });
   });
 
+  test('Node.js whose permissions leave addons out falls back', async () => {
+    const [, start] = runtimes.find(([name]) => name === 'Node.js 24') ?? [];
+    const runtime: Runtime = [...(start?.() ?? thisNode), '--permission', '--allow-fs-read=*'];
+    expect(await echo(join(inject('project'), 'echo.mjs'), runtime)).toMatchObject({
+      tier: 'portable',
+      reason: expect.stringMatching(/addons is disabled/),
+    });
+  });
+
   test('Deno that may not call into a library falls back', async () => {
     const [command, ...args] = deno();
     const runtime: Runtime = [command, ...args, '--allow-env', '--allow-read', '--allow-net', '--no-prompt'];
