@@ -18,7 +18,7 @@ struct Bytes64 {
   static constexpr size_t kSize = 64;
   static constexpr bool kJudges = true;
   // Below this many bytes words are faster; found by `npm run bench -- variants`.
-  static constexpr size_t kJudgesFrom = 8;
+  static constexpr size_t kJudgesFrom = 16;
   using Half = Bytes32;
 
   static Bytes64 Zero() { return {_mm512_setzero_si512()}; }
