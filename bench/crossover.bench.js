@@ -1,7 +1,7 @@
 /**
- * Finds the sizes from which one way of doing a thing is faster than another: the constants `SCAN_FROM`, `MASK_FROM`
- * and `UTF8_FROM` in `src/kernels/index.ts` (addon or TypeScript), and `WORDS_FROM` (words or bytes) and `BUILT_IN_FROM`
- * (Node's validator or ours) in `src/kernels/portable` were read off here.
+ * Finds the sizes from which one way of doing a thing is faster than another: the constants `SCAN_FROM`, `MASK_FROM`,
+ * `UTF8_FROM` and `ASCII_FROM` in `src/kernels/index.ts` (addon or TypeScript), and `WORDS_FROM` (words or bytes),
+ * `BUILT_IN_FROM` and `ASCII_BUILT_IN_FROM` (Node's validator or ours) in `src/kernels/portable` were read off here.
  */
 
 import { isUtf8 } from 'node:buffer';

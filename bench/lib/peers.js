@@ -24,3 +24,14 @@ export function wsReceiver({ bufferutil }) {
 export function versionOf(name) {
   return require(`${name}/package.json`).version;
 }
+
+/** The loop with which `ws` unmasks where it has no bufferutil. */
+export function wsUnmask() {
+  const folder = dirname(require.resolve('ws'));
+  const path = `${folder}/lib/buffer-util.js`;
+  delete require.cache[path];
+  process.env.WS_NO_BUFFER_UTIL = '1';
+  const { unmask } = require(path);
+  delete process.env.WS_NO_BUFFER_UTIL;
+  return unmask;
+}

@@ -18,7 +18,7 @@ export * from './contract.js';
 const SCAN_FROM = 96;
 const MASK_FROM = 64;
 const UTF8_FROM = 24;
-const ASCII_FROM = 80;
+const ASCII_FROM = 64;
 
 /** The tier in use and what led to it. */
 export interface KernelsInfo {

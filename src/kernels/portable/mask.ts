@@ -1,7 +1,7 @@
 /** XOR masking in TypeScript: 32-bit words where there are enough of them to pay for a view, bytes otherwise. */
 
 import { checkBytes, checkInteger, checkOverlap, isBytes, isInt32, reach } from './check.js';
-import { rangeOf, wordsAtHand } from './views.js';
+import { rangeOf, wordsAtHand, wordsIfWorthIt } from './views.js';
 
 /** Below this many bytes a view on words costs more than it saves; found by `npm run bench -- crossover`. */
 export const WORDS_FROM = 128;
@@ -18,18 +18,28 @@ export function mask(
   key: number,
   phase: number,
 ): void {
+  const words = wordsAtHand(dst);
   const inPlace = src === dst && srcStart === dstStart;
-  const isPlain = inPlace && isBytes(dst) && isInt32(dstStart) && isInt32(length) && isInt32(key) && isInt32(phase);
-  if (!isPlain || dstStart < 0 || length < 0 || length > dst.length - dstStart || phase >>> 0 > 3) {
+  if (
+    !inPlace ||
+    !(words !== null || isBytes(dst)) ||
+    !(isInt32(dstStart) && isInt32(length) && isInt32(key) && isInt32(phase)) ||
+    dstStart < 0 ||
+    length < 0 ||
+    length > dst.length - dstStart ||
+    phase >>> 0 > 3
+  ) {
     checkAll(src, srcStart, dst, dstStart, length, key, phase);
   }
 
   const turned = rotate(key, phase);
-  if (length < WORDS_AT_HAND_FROM && inPlace) maskBytesInPlace(dst, dstStart, dstStart + length, turned);
-  else maskMany(src, srcStart, dst, dstStart, length, turned);
+  const end = dstStart + length;
+  if (!inPlace) copyMasked(src, srcStart, dst, dstStart, length, turned);
+  else if (length < WORDS_AT_HAND_FROM) maskBytesInPlace(dst, dstStart, end, turned);
+  else maskMany(dst, words ?? wordsIfWorthIt(dst, length >= WORDS_FROM), dstStart, end, turned);
 }
 
-function maskMany(
+function copyMasked(
   src: Uint8Array,
   srcStart: number,
   dst: Uint8Array,
@@ -37,22 +47,28 @@ function maskMany(
   length: number,
   key: number,
 ): void {
-  const end = dstStart + length;
-  const words = length < WORDS_AT_HAND_FROM ? null : wordsAtHand(dst, end, length >= WORDS_FROM);
+  const words = length < WORDS_AT_HAND_FROM ? null : (wordsAtHand(dst) ?? wordsIfWorthIt(dst, length >= WORDS_FROM));
   if (words === null) {
     maskBytes(src, srcStart, dst, dstStart, length, key);
     return;
   }
   // Copying first and masking in place needs one view, not two.
-  if (src !== dst || srcStart !== dstStart) dst.set(rangeOf(src, srcStart, srcStart + length), dstStart);
-  let at = dstStart;
-  for (const last = end - 16; at <= last; at = (at + 16) | 0) {
-    words.setInt32(at, words.getInt32(at, true) ^ key, true);
-    words.setInt32((at + 4) | 0, words.getInt32((at + 4) | 0, true) ^ key, true);
-    words.setInt32((at + 8) | 0, words.getInt32((at + 8) | 0, true) ^ key, true);
-    words.setInt32((at + 12) | 0, words.getInt32((at + 12) | 0, true) ^ key, true);
+  dst.set(rangeOf(src, srcStart, srcStart + length), dstStart);
+  maskMany(dst, words, dstStart, dstStart + length, key);
+}
+
+/** `maskInPlace` where nobody asks what came out. */
+function maskMany(bytes: Uint8Array, words: DataView | null, start: number, end: number, key: number): void {
+  let at = start;
+  if (words !== null) {
+    for (const last = end - 16; at <= last; at = (at + 16) | 0) {
+      words.setInt32(at, words.getInt32(at, true) ^ key, true);
+      words.setInt32((at + 4) | 0, words.getInt32((at + 4) | 0, true) ^ key, true);
+      words.setInt32((at + 8) | 0, words.getInt32((at + 8) | 0, true) ^ key, true);
+      words.setInt32((at + 12) | 0, words.getInt32((at + 12) | 0, true) ^ key, true);
+    }
   }
-  if (at < end) maskBytesInPlace(dst, at, end, key);
+  if (at < end) maskBytesInPlace(bytes, at, end, key);
 }
 
 function checkAll(

@@ -26,7 +26,7 @@ import {
 import { checkBytes, checkInteger, checkLimit, checkRange, checkTable, isBytes, isRange } from './check.js';
 import { maskInPlace, WORDS_FROM } from './mask.js';
 import { validate } from './utf8.js';
-import { wordsOf } from './views.js';
+import { wordsAtHand, wordsIfWorthIt } from './views.js';
 
 /** A bit for each opcode that RFC 6455 §5.2 defines: 0, 1, 2, 8, 9, 10. */
 const DEFINED_OPCODES = 0x0707;
@@ -66,7 +66,7 @@ function scanFrames(
   const most = Math.min(limit, Number.MAX_SAFE_INTEGER);
   const forbiddenRsv = META_RSV & ~rules;
   const lastRow = table.length - ROW_SIZE;
-  const words = to - from < WORDS_FROM ? null : wordsOf(chunk);
+  const words = to - from < WORDS_FROM ? null : (wordsAtHand(chunk) ?? wordsIfWorthIt(chunk, true));
   let row = BATCH_ROWS;
   let at = from;
   let status = ScanStatus.END;

@@ -14,24 +14,24 @@ const KEPT_BYTES = 64 * 1024;
 let keptBytes: Uint8Array | null = null;
 let keptWords: DataView | null = null;
 
-/**
- * `wordsOf` where it is worth its while: one that is there already, or a new one where enough bytes are to be done or
- * the array is asked for twice in a row, as one is that is filled bit by bit. Otherwise null.
- *
- * @param end the view must reach this far; that of an array that has grown since may not
- * @param enough whether the bytes pay for a view: making one takes as long as masking a hundred
- */
-export function wordsAtHand(bytes: Uint8Array, end: number, enough: boolean): DataView | null {
-  if (bytes === keptBytes && keptWords !== null && keptWords.byteLength >= end) return keptWords;
-  return makeWords(bytes, enough);
+/** The view of the array that was asked for last, where there is one: what is filled bit by bit is asked for often. */
+export function wordsAtHand(bytes: Uint8Array): DataView | null {
+  return bytes === keptBytes ? keptWords : null;
 }
 
-function makeWords(bytes: Uint8Array, enough: boolean): DataView | null {
-  const words = enough || bytes === keptBytes ? wordsOf(bytes) : null;
-  if (bytes.length <= KEPT_BYTES) {
-    keptBytes = bytes;
-    keptWords = words;
-  }
+/**
+ * A view where it is worth its while: where enough bytes are to be done, or the array is asked for twice in a row.
+ * Otherwise null. Making one takes as long as masking a hundred bytes one by one.
+ */
+export function wordsIfWorthIt(bytes: Uint8Array, enough: boolean): DataView | null {
+  const again = bytes === keptBytes;
+  if (!enough && !again && bytes.length > KEPT_BYTES) return null;
+  // The view of an array that may grow would become too short.
+  const buffer = bytes.buffer as ArrayBufferLike & { resizable?: boolean; growable?: boolean };
+  const keeps = bytes.length <= KEPT_BYTES && buffer.resizable !== true && buffer.growable !== true;
+  const words = enough || again ? wordsOf(bytes) : null;
+  keptBytes = keeps ? bytes : null;
+  keptWords = keeps ? words : null;
   return words;
 }
 
