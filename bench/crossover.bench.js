@@ -5,13 +5,15 @@
  */
 
 import { isUtf8 } from 'node:buffer';
-import { EXPECT_MASK, FrameBatch, ScanStatus, tiers } from '../dist/kernels/index.js';
+import { EXPECT_MASK, FrameBatch, tiers } from '../dist/kernels/index.js';
 import { maskInPlace } from '../dist/kernels/portable/mask.js';
 import { validateBytes } from '../dist/kernels/portable/utf8.js';
 import { rangeOf, wordsOf } from '../dist/kernels/portable/views.js';
 import { BINARY, fill, frame, payloads } from './lib/frames.js';
+import { loop } from './lib/loop.js';
 import { compare } from './lib/measure.js';
 import { size, table } from './lib/report.js';
+import { text } from './lib/texts.js';
 
 const SIZES = [8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512];
 const KEY = 0x5a3c_9f01;
@@ -19,21 +21,20 @@ const KEY = 0x5a3c_9f01;
 const portable = tiers.find(({ tier }) => tier === 'portable');
 const native = tiers.find(({ tier }) => tier === 'native');
 
-function repeat(name, once) {
-  return {
-    name,
-    run(iterations) {
-      for (let i = 0; i < iterations; i++) once();
-    },
-  };
-}
-
-/** Measures every size; tells from which one on the second of two contenders always wins. */
-async function find(title, options, contendersOf) {
+/**
+ * Measures every size; tells from which one on the second of two ways always wins.
+ *
+ * @param {string} title
+ * @param {object} options of `compare`
+ * @param {(bytes: number) => [body: string, scopes: Record<string, object>]} waysOf what to do once, and what it sees
+ */
+async function find(title, options, waysOf) {
   const report = table(title, 'call');
   let from = null;
   for (const bytes of SIZES) {
-    const results = await compare({ ...options, contenders: contendersOf(bytes) });
+    const [body, scopes] = waysOf(bytes);
+    const contenders = Object.entries(scopes).map(([name, { body: own, ...scope }]) => loop(name, own ?? body, scope));
+    const results = await compare({ ...options, contenders });
     report.row(size(bytes), results);
     if (results[1].speed < 1) from = null;
     else from ??= bytes;
@@ -42,58 +43,86 @@ async function find(title, options, contendersOf) {
   console.log(from === null ? 'the second never wins\n' : `the second wins from ${from} bytes\n`);
 }
 
-function scanning({ tier, scan }, chunk) {
-  const batch = new FrameBatch(256);
-  return repeat(tier, () => {
-    scan(chunk, 0, chunk.length, batch, EXPECT_MASK, Number.POSITIVE_INFINITY);
-    if (batch.status !== ScanStatus.END) throw new Error('the chunk is not whole');
-  });
+/** The same work in each tier. */
+function inEach(body, scopeOf) {
+  return [body, { portable: scopeOf(portable), native: scopeOf(native) }];
+}
+
+function scanning(chunk) {
+  return inEach('scan(chunk, 0, chunk.length, batch, EXPECT_MASK, Infinity);', ({ scan }) => ({
+    scan,
+    chunk: chunk.slice(),
+    batch: new FrameBatch(256),
+    EXPECT_MASK,
+  }));
 }
 
 async function addonOrTypeScript(options) {
   // A chunk of a given size may be one frame or many; the more frames, the earlier the addon wins.
   await find('scan, one frame', options, (bytes) => {
-    const { chunk } = fill(
-      frame(payloads.binary(Math.max(0, bytes - 6 - (bytes > 131 ? 2 : 0))), { opcode: BINARY }),
-      1,
-    );
-    return [scanning(portable, chunk), scanning(native, chunk)];
+    const payload = payloads.binary(Math.max(0, bytes - 6 - (bytes > 131 ? 2 : 0)));
+    return scanning(fill(frame(payload, { opcode: BINARY }), 1).chunk);
   });
   await find('scan, frames of 16 B', options, (bytes) => {
-    const { chunk } = fill(frame(payloads.binary(Math.min(16, bytes - 6)), { opcode: BINARY }), bytes);
-    return [scanning(portable, chunk), scanning(native, chunk)];
+    const payload = payloads.binary(Math.min(16, bytes - 6));
+    return scanning(fill(frame(payload, { opcode: BINARY }), bytes).chunk);
   });
-  await find('mask in place', options, (bytes) => {
-    const data = Buffer.from(payloads.binary(bytes));
-    return [portable, native].map(({ tier, mask }) => repeat(tier, () => mask(data, 0, data, 0, bytes, KEY, 0)));
-  });
-  await find('mask and copy', options, (bytes) => {
-    const from = Buffer.from(payloads.binary(bytes));
-    const to = Buffer.alloc(bytes);
-    return [portable, native].map(({ tier, mask }) => repeat(tier, () => mask(from, 0, to, 0, bytes, KEY, 0)));
-  });
-  for (const kind of ['ascii', 'cjk']) {
-    await find(`utf8, ${kind}`, options, (bytes) => {
-      const data = Buffer.from(payloads[kind](bytes));
-      return [portable, native].map(({ tier, utf8 }) => repeat(tier, () => utf8(data, 0, bytes, 0)));
-    });
+  await find('mask in place', options, (length) =>
+    inEach('mask(data, 0, data, 0, length, KEY, 0);', ({ mask }) => ({
+      mask,
+      data: Buffer.alloc(length),
+      length,
+      KEY,
+    })),
+  );
+  await find('mask in place, a new array each time', options, (length) =>
+    inEach('const data = list[i & 63]; mask(data, 0, data, 0, length, KEY, 0);', ({ mask }) => ({
+      mask,
+      list: Array.from({ length: 64 }, () => Buffer.alloc(length)),
+      length,
+      KEY,
+    })),
+  );
+  await find('mask and copy', options, (length) =>
+    inEach('mask(from, 0, to, 0, length, KEY, 0);', ({ mask }) => ({
+      mask,
+      from: Buffer.alloc(length),
+      to: Buffer.alloc(length),
+      length,
+      KEY,
+    })),
+  );
+  for (const kind of ['ascii', 'latin', 'cjk']) {
+    await find(`utf8, ${kind}`, options, (length) =>
+      inEach('utf8(data, 0, length, 0);', ({ utf8 }) => ({ utf8, data: Buffer.from(text(kind, length)), length })),
+    );
   }
 }
 
 async function inTypeScript(options) {
-  await find('mask, bytes or words', options, (bytes) => {
-    const data = Buffer.from(payloads.binary(bytes));
+  await find('mask, bytes or words', options, (length) => {
+    const scope = { maskInPlace, wordsOf, data: Buffer.alloc(length), length, KEY };
     return [
-      repeat('bytes', () => maskInPlace(data, null, 0, bytes, KEY)),
-      repeat('words', () => maskInPlace(data, wordsOf(data), 0, bytes, KEY)),
+      '',
+      {
+        bytes: { ...scope, body: 'maskInPlace(data, null, 0, length, KEY);' },
+        words: { ...scope, body: 'maskInPlace(data, wordsOf(data), 0, length, KEY);' },
+      },
     ];
   });
-  for (const kind of ['ascii', 'cjk']) {
-    await find(`utf8, ${kind}, ours or Node's`, options, (bytes) => {
-      const data = Buffer.from(payloads[kind](bytes));
+  for (const kind of ['ascii', 'latin', 'cjk']) {
+    await find(`utf8, ${kind}, ours or Node's`, options, (length) => {
+      const scope = { isUtf8, rangeOf, data: Buffer.from(text(kind, length)), length };
       return [
-        repeat('automaton', () => validateBytes(data, 0, bytes, 0)),
-        repeat('isUtf8', () => isUtf8(rangeOf(data, 0, bytes))),
+        '',
+        {
+          // ASCII has a shorter way in `utf8`, below the size from which that asks Node.
+          ours:
+            kind === 'ascii'
+              ? { ...scope, utf8: portable.utf8, body: 'utf8(data, 0, length, 0);' }
+              : { ...scope, validateBytes, body: 'validateBytes(data, 0, length, 0);' },
+          isUtf8: { ...scope, body: 'isUtf8(rangeOf(data, 0, length));' },
+        },
       ];
     });
   }
