@@ -97,5 +97,10 @@ export const kernels: Kernels = chosen.kernels;
 /** Every tier that can run here, each pure: it never hands a call to another. For tests and benchmarks. */
 export const tiers: readonly Kernels[] = chosen.tiers;
 
+const pureNative = tiers.find(({ tier }) => tier === 'native');
+
+/** Each native variant that this CPU can run, by name, pure; empty without the addon. For tests and benchmarks. */
+export const variants: ReadonlyMap<string, Kernels> = new Map(pureNative === undefined ? [] : [['scalar', pureNative]]);
+
 /** The tier in use, why, and the CPU features it uses. */
 export const info: KernelsInfo = chosen.info;
