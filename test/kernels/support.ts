@@ -1,18 +1,30 @@
 /** What the tests of the kernels share: the kernels to test, frames to feed them, and a plain way to read a batch. */
 
-import { EXPECT_MASK, FrameBatch, type Kernels, kernels, ScanStatus, tiers } from '../../src/kernels/index.js';
+import {
+  EXPECT_MASK,
+  FrameBatch,
+  type Kernels,
+  kernels,
+  ScanStatus,
+  tiers,
+  variants,
+} from '../../src/kernels/index.js';
 
 export const SERVER = EXPECT_MASK;
 export const CLIENT = 0;
 
-/** Every tier that runs here, and the kernels in use, which pick one by size. */
-export const subjects: readonly (readonly [name: string, kernels: Kernels])[] = [
-  ...tiers.map((tier) => [tier.tier, tier] as const),
-  ['chosen by size', kernels],
-];
+/** Kernels and what a report calls them. */
+export type Subject = readonly [name: string, kernels: Kernels];
 
 export const portable = tiers.find(({ tier }) => tier === 'portable') as Kernels;
 export const native = tiers.find(({ tier }) => tier === 'native');
+
+/** What is compared with the portable tier: every native variant, and the kernels in use, which go by size. */
+export const others: readonly Subject[] = native === undefined ? [] : [...variants, ['by size', kernels]];
+
+/** All kernels that run here. */
+export const subjects: readonly Subject[] = [['portable', portable], ...others];
+
 /** The title of a group that needs the addon; where it is missing, the title tells why the group is skipped. */
 export function needsAddon(title: string): string {
   return native === undefined ? `${title} (skipped: the addon is not built)` : title;
