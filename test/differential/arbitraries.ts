@@ -100,9 +100,9 @@ export const goodStream: fc.Arbitrary<Sent> = fc.boolean().chain((server) =>
 
 const mostlyGood = fc.array(fc.oneof({ weight: 12, arbitrary: goodFrame }, badFrame), { maxLength: 12 });
 
-/** Bytes of frames with a few of them changed. */
-export function mutated(frames: fc.Arbitrary<Frame[]>): fc.Arbitrary<Uint8Array> {
-  const changes = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 });
+/** Bytes of frames with a few of them changed, at most `most`. */
+export function mutated(frames: fc.Arbitrary<Frame[]>, most = 3): fc.Arbitrary<Uint8Array> {
+  const changes = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: most });
   return fc.tuple(frames, changes).map(([list, wrong]) => {
     const stream = joined(list.map(encode));
     for (const [at, byte] of wrong) if (stream.length > 0) stream[at % stream.length] ^= byte;

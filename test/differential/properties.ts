@@ -8,8 +8,10 @@ import { FrameBatch, type Kernels } from '../../src/kernels/index.js';
 import { portable, type Subject } from '../kernels/support.js';
 import { outcome, same } from './alike.js';
 import { anyStream, argument, goodStream, masking, validation } from './arbitraries.js';
+import { live, readThrough } from './connection-driver.js';
 import { walk } from './driver.js';
 import { place } from './memory.js';
+import { reading, session } from './sessions.js';
 
 /** Told, after each input, which kernels took how long over it. */
 export type Meter = (subject: string, milliseconds: number) => void;
@@ -129,3 +131,26 @@ export const whatIsSentArrives = alone(goodStream, (kernels, { frames, stream })
     received.map(({ first, payload }) => ({ first, payload })),
   );
 });
+
+/** An owner of a connection sees the same, whatever happens to it. */
+export const connectionAgrees = agreement(session, live);
+
+/** A connection that is read to the end after every chunk gives the same, however its input is cut. */
+export const cutsDoNotMatter = alone(reading, (kernels, input) => {
+  const { wire, cuts, bytewise } = input;
+  const whole = readThrough(kernels, input, []);
+  same(whole, readThrough(kernels, input, cuts));
+  if (bytewise) same(whole, readThrough(kernels, input, Array.from(wire.bytes.subarray(0, 600).keys())));
+});
+
+/** Every property that compares, and every one that kernels have by themselves, by the name that a campaign has for it. */
+export const PROPERTIES = {
+  scan: { property: scanAgrees, compares: true },
+  mask: { property: maskAgrees, compares: true },
+  utf8: { property: utf8Agrees, compares: true },
+  errors: { property: errorsAgree, compares: true },
+  connection: { property: connectionAgrees, compares: true },
+  splits: { property: splitsDoNotMatter, compares: false },
+  sent: { property: whatIsSentArrives, compares: false },
+  cuts: { property: cutsDoNotMatter, compares: false },
+} as const;
