@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { readable } from './readable.js';
 
 /** Runs where nothing is said: what finds the faults of `planted*.test.ts`, and takes parts of a second. */
-export const BUDGET = { scan: 2000, mask: 4000, utf8: 10_000, connection: 1500, other: 1000 };
+export const BUDGET = { scan: 2000, mask: 4000, utf8: 10_000, connection: 1500, arguments: 2000, other: 1000 };
 const RUNS = process.env['MILLRACE_RUNS'];
 
 /**
