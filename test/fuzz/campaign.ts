@@ -34,7 +34,7 @@ export async function campaign(flags: Flags, progress: Progress): Promise<boolea
     // Whichever had the least time is next.
     const name = flags.only.reduce((a, b) => ((spent.get(b) ?? 0) < (spent.get(a) ?? 0) ? b : a));
     const batch = batches.get(name) ?? 0;
-    const seed = (flags.seed + Math.imul(batch, STRIDE)) | 0;
+    const seed = (flags.seed + Math.imul(batch, STRIDE)) & 0x7fff_ffff;
     await progress.entering(name, seed);
     const started = performance.now();
     failure = run(name, seed, flags, (subject, milliseconds) => tally.add(name, subject, milliseconds));

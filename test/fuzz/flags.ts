@@ -32,7 +32,7 @@ export function readFlags(args: readonly string[]): Flags {
   });
   return {
     milliseconds: number('minutes', values.minutes) * 60_000,
-    seed: number('seed', values.seed) | 0,
+    seed: number('seed', values.seed) & 0x7fff_ffff,
     path: values.path,
     only: values.only.split(',').map((name) => named(name, Object.keys(PROPERTIES)) as PropertyName),
     against: values.against === undefined ? everything() : values.against.split(',').map(subject),
