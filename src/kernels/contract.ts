@@ -5,6 +5,10 @@
  * the state of a UTF-8 sequence, a frame that is not whole yet) goes in and comes out as a number. Two tiers are
  * identical when, for every input and however it is split, they return the same value, leave the same bytes in every
  * buffer and the same numbers in every column, and throw the same errors. `test/differential` holds them to it.
+ *
+ * An array tells the truth about itself: of one that redefines its `length` or `buffer`, or shares its memory with the
+ * array that it is copied to through another SharedArrayBuffer object, only this is promised, that nothing outside of
+ * that memory is touched.
  */
 
 /** Which implementation does the work. */

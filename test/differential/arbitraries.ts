@@ -1,94 +1,31 @@
-/** Streams of frames: made by the grammar of RFC 6455 §5.2, then sometimes broken. */
+/** Streams of frames: made by the grammar of RFC 6455 §5.2, then sometimes broken. And what else kernels are fed. */
 
 import fc from 'fast-check';
 import { encode, type Frame } from '../kernels/support.js';
+import { bytes, fewBytes, joined, length, text } from './bytes.js';
 import type { Stream } from './driver.js';
 import type { Placement } from './memory.js';
+import { placement } from './placements.js';
 
 const key = fc.oneof(fc.constant(0), fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }));
 
-/** Lengths around everything that a kernel may treat apart: header forms, words, blocks, crossovers. */
-export const length = fc.oneof(
-  { weight: 4, arbitrary: fc.nat(20) },
-  { weight: 4, arbitrary: fc.nat(140) },
-  { weight: 1, arbitrary: fc.integer({ min: 125, max: 600 }) },
-);
-
-const characters = fc.constantFrom(
-  'a',
-  ' ',
-  '\x7f',
-  '\x80',
-  'é',
-  '߿',
-  'ࠀ',
-  '水',
-  '퟿',
-  '',
-  '\uffff',
-  '𐀀',
-  '🎉',
-  '\u{10ffff}',
-);
-const fragments = [
-  [0x80],
-  [0xff],
-  [0xe6, 0xb0],
-  [0xc0, 0x80],
-  [0xc1, 0xbf],
-  [0xe0, 0x9f, 0xbf],
-  [0xed, 0xa0, 0x80],
-  [0xf0, 0x8f, 0xbf, 0xbf],
-  [0xf4, 0x90, 0x80, 0x80],
-  [0xf5, 0x80, 0x80, 0x80],
-  [0xf0, 0x90, 0x80],
-];
-
-/** Bytes that are nearly, or quite, UTF-8. */
-const mixed: fc.Arbitrary<Uint8Array> = fc
-  .array(
-    fc.oneof(
-      { weight: 12, arbitrary: fc.tuple(characters, fc.nat(24)).map(([one, times]) => one.repeat(times)) },
-      { weight: 1, arbitrary: fc.constantFrom(...fragments) },
-    ),
-    { maxLength: 8 },
-  )
-  .map((parts) => Uint8Array.from(Buffer.concat(parts.map((part) => Buffer.from(part as string)))));
-
-/** Long ASCII with one thing in it that is not. */
-const nearlyAscii = fc
-  .tuple(fc.nat(220), fc.oneof(characters, fc.constantFrom(...fragments)), fc.nat(60))
-  .map(([before, odd, behind]) =>
-    Uint8Array.from(
-      Buffer.concat(['a'.repeat(before), odd, 'z'.repeat(behind)].map((part) => Buffer.from(part as string))),
-    ),
-  );
-
-export const text: fc.Arbitrary<Uint8Array> = fc.oneof({ weight: 2, arbitrary: mixed }, nearlyAscii);
-
-const bytes = length.chain((size) => fc.uint8Array({ minLength: size, maxLength: size }));
-
-export const placement: fc.Arbitrary<Placement> = fc.record({
-  offset: fc.nat(9),
-  before: fc.nat(9),
-  behind: fc.nat(9),
-});
+export const payload: fc.Arbitrary<Uint8Array> = fc.oneof({ weight: 3, arbitrary: text }, bytes);
 
 const dataFrame = fc.record({
   opcode: fc.constantFrom(0, 1, 1, 1, 2, 2),
   fin: fc.constantFrom(true, true, true, false),
   rsv: fc.constantFrom(0, 0, 0, 0x40),
-  payload: fc.oneof(text, bytes),
+  payload,
 });
-const controlFrame = fc.record({
+export const controlFrame = fc.record({
   opcode: fc.constantFrom(8, 9, 10),
-  payload: fc.uint8Array({ maxLength: 125 }),
+  payload: fewBytes(125),
 });
 const wrongFrame = fc.record({
   opcode: fc.nat(15),
   fin: fc.boolean(),
   rsv: fc.constantFrom(0, 0, 0x10, 0x20, 0x40, 0x70),
-  payload: fc.uint8Array({ maxLength: 130 }),
+  payload: fewBytes(130),
   lengthBytes: fc.constantFrom<1 | 2 | 8>(2, 8),
 });
 const claims = [
@@ -107,13 +44,17 @@ const claims = [
 ];
 const claimingFrame = fc.record({
   opcode: fc.constantFrom(0, 1, 2),
-  payload: fc.uint8Array({ maxLength: 40 }),
+  payload: fewBytes(40),
   claim: fc.constantFrom(...claims),
 });
 
+/** A frame with something wrong about its header. */
+export const badFrame = fc.oneof(wrongFrame, claimingFrame) as fc.Arbitrary<Frame>;
+
 const goodFrame: fc.Arbitrary<Frame> = fc.oneof({ weight: 5, arbitrary: dataFrame }, controlFrame);
 
-function masked(frames: fc.Arbitrary<Frame[]>, server: boolean): fc.Arbitrary<Frame[]> {
+/** The frames as the peer of a server, or of a client, sends them. */
+export function masked(frames: fc.Arbitrary<Frame[]>, server: boolean): fc.Arbitrary<Frame[]> {
   return fc
     .tuple(frames, fc.array(key, { minLength: 1, maxLength: 4 }))
     .map(([list, keys]) => list.map((frame, i) => ({ ...frame, key: server ? keys[i % keys.length] : null })));
@@ -125,11 +66,15 @@ const limit = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(0, 125.5, 65535, 65536, 2 ** 32, 2 ** 53 - 1) },
 );
 
+/** Places to cut a stream at: anywhere, and where blocks end. */
+export const cuts = (size: number): fc.Arbitrary<number[]> =>
+  fc.array(fc.oneof({ weight: 3, arbitrary: fc.nat(Math.max(1, size)) }, length), { maxLength: 6 });
+
 function streamOf(content: fc.Arbitrary<Uint8Array>, server: boolean, limits = limit): fc.Arbitrary<Stream> {
   return content.chain((stream) =>
     fc.record({
       bytes: fc.constant(stream),
-      cuts: fc.array(fc.nat(Math.max(1, stream.length)), { maxLength: 6 }),
+      cuts: cuts(stream.length),
       placement,
       rules: fc.constantFrom(0x40, 0x40, 0x40, 0, 0x70).map((rsv) => rsv | (server ? 1 : 0)),
       limit: limits,
@@ -144,26 +89,22 @@ export interface Sent {
 }
 
 /** What a peer that keeps to every rule sends, and the frames that it sent. */
-export const goodStream: fc.Arbitrary<Sent> = fc
-  .boolean()
-  .chain((server) =>
-    masked(fc.array(goodFrame, { maxLength: 12 }), server).chain((frames) =>
-      streamOf(fc.constant(Uint8Array.from(Buffer.concat(frames.map(encode)))), server, fc.constant(2 ** 30)).map(
-        (stream) => ({ frames, stream: { ...stream, rules: stream.rules | 0x40 } }),
-      ),
-    ),
-  );
-
-const mostlyGood = fc.array(
-  fc.oneof({ weight: 12, arbitrary: goodFrame }, wrongFrame, claimingFrame) as fc.Arbitrary<Frame>,
-  { maxLength: 12 },
+export const goodStream: fc.Arbitrary<Sent> = fc.boolean().chain((server) =>
+  masked(fc.array(goodFrame, { maxLength: 12 }), server).chain((frames) =>
+    streamOf(fc.constant(joined(frames.map(encode))), server, fc.constant(2 ** 30)).map((stream) => ({
+      frames,
+      stream: { ...stream, rules: stream.rules | 0x40 },
+    })),
+  ),
 );
 
-/** Bytes of frames with a few of them changed. */
-function mutated(frames: fc.Arbitrary<Frame[]>): fc.Arbitrary<Uint8Array> {
-  const changes = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 });
+const mostlyGood = fc.array(fc.oneof({ weight: 12, arbitrary: goodFrame }, badFrame), { maxLength: 12 });
+
+/** Bytes of frames with a few of them changed, at most `most`. */
+export function mutated(frames: fc.Arbitrary<Frame[]>, most = 3): fc.Arbitrary<Uint8Array> {
+  const changes = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: most });
   return fc.tuple(frames, changes).map(([list, wrong]) => {
-    const stream = Uint8Array.from(Buffer.concat(list.map(encode)));
+    const stream = joined(list.map(encode));
     for (const [at, byte] of wrong) if (stream.length > 0) stream[at % stream.length] ^= byte;
     return stream;
   });
@@ -175,7 +116,7 @@ export const anyStream: fc.Arbitrary<Stream> = fc
   .chain((server) =>
     fc.oneof(
       { weight: 6, arbitrary: streamOf(mutated(masked(mostlyGood, server)), server) },
-      { weight: 1, arbitrary: streamOf(fc.uint8Array({ maxLength: 200 }), server) },
+      { weight: 1, arbitrary: streamOf(fewBytes(200), server) },
     ),
   );
 
@@ -202,12 +143,22 @@ export interface Validation {
   readonly cuts: readonly number[];
 }
 
-export const validation: fc.Arbitrary<Validation> = fc.record({
-  bytes: fc.oneof({ weight: 5, arbitrary: text }, fc.uint8Array({ maxLength: 100 })),
-  placement,
-  state: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.nat(8)),
-  cuts: fc.array(fc.nat(300), { maxLength: 5 }),
-});
+/** What may go on with a character: both ends of what may follow any lead. */
+const continuations = fc.array(fc.constantFrom(0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf), { maxLength: 3 });
+
+export const validation: fc.Arbitrary<Validation> = fc
+  .record({
+    first: continuations,
+    rest: fc.oneof({ weight: 7, arbitrary: text }, fewBytes(100)),
+    placement,
+    state: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.nat(8)),
+    cuts: cuts(300),
+  })
+  .map(({ first, rest, state, ...others }) => ({
+    bytes: state < 2 ? rest : joined([Uint8Array.from(first), rest]),
+    state,
+    ...others,
+  }));
 
 /** Arguments right and wrong, for any of the kernels. */
 export const argument: fc.Arbitrary<unknown> = fc.oneof(

@@ -17,7 +17,8 @@ import {
   TEXT_INVALID,
   UTF8_ACCEPT,
 } from '../../src/kernels/index.js';
-import { outcome, type Placement, place } from './memory.js';
+import { outcome } from './alike.js';
+import { type Placement, place } from './memory.js';
 
 export interface Stream {
   readonly bytes: Uint8Array;
@@ -74,11 +75,12 @@ export function walk(kernels: Kernels, stream: Stream): Walk {
     if (open !== null) {
       const frame: Open = open;
       const take = Math.min(to - at, frame.payload.length - frame.filled);
-      const { all, view, from: start } = place(bytes.subarray(at, at + take), placement);
+      const memory = place(bytes.subarray(at, at + take), placement);
+      const { view, from: start } = memory;
       const { payload, filled, key, state } = frame;
       const masked = outcome(() => kernels.mask(view, start, payload, filled, take, key, filled & 3));
       const checked = outcome(() => kernels.utf8(payload, filled, filled + take, state));
-      calls.push({ masked, checked, all, payload: payload.slice() });
+      calls.push({ masked, checked, all: memory.bytes(), payload: payload.slice() });
       if ('value' in checked) frame.state = checked.value;
       frame.filled += take;
       at += take;
@@ -96,7 +98,7 @@ export function walk(kernels: Kernels, stream: Stream): Walk {
     let status: ScanStatus = ScanStatus.FULL;
     while (status === ScanStatus.FULL) {
       const scanned = outcome(() => kernels.scan(memory.view, next, memory.to, batch, rules, limit));
-      calls.push({ scanned, all: memory.all.slice(), table: batch.table.slice() });
+      calls.push({ scanned, all: memory.bytes().slice(), table: batch.table.slice() });
       if (!('value' in scanned)) return { frames, violation: null, calls };
       for (let row = 0; row < scanned.value; row++) {
         const place = BATCH_ROWS + row * ROW_SIZE;

@@ -1,109 +1,156 @@
 /**
- * What must hold of two tiers, and of one. Each property takes the kernels it is about, so that a wrong one can be
- * handed in: `planted.test.ts` does.
- *
- * `MILLRACE_RUNS` is the number of runs of each property; a failure prints the seed and the path to repeat it.
+ * What must hold of any kernels, told by running them beside the portable tier or beside themselves. Each property
+ * takes the kernels it is about by name, so that wrong ones can be handed in: `planted.test.ts` does.
  */
 
 import fc from 'fast-check';
-import { expect } from 'vitest';
 import { FrameBatch, type Kernels } from '../../src/kernels/index.js';
+import { portable, type Subject } from '../kernels/support.js';
+import { outcome, same } from './alike.js';
 import { anyStream, argument, goodStream, masking, validation } from './arbitraries.js';
+import { live, readThrough } from './connection-driver.js';
 import { walk } from './driver.js';
-import { outcome, place } from './memory.js';
+import { place } from './memory.js';
+import { reading, session } from './sessions.js';
 
-const RUNS = Number(process.env['MILLRACE_RUNS'] ?? 1500);
+/** Told, after each input, which kernels took how long over it. */
+export type Meter = (subject: string, milliseconds: number) => void;
 
-/** Runs a property; throws with seed and counterexample when it does not hold. */
-export function check<Values>(property: fc.IProperty<Values>, runs = RUNS): void {
-  fc.assert(property, { numRuns: runs });
+/** A property of each of some kernels. */
+export type Property = (subjects: readonly Subject[], meter?: Meter) => fc.IPropertyWithHooks<unknown>;
+
+/** Kernels do not do what they must; the rest of the message shows the difference. */
+export class Mismatch extends Error {
+  override readonly name = 'Mismatch';
+  readonly subject: string;
+
+  constructor(subject: string, cause: unknown) {
+    super(`${subject}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+    this.subject = subject;
+  }
 }
 
-// `toEqual` on every run would take most of the time; it is asked only to tell a difference that is known.
-function same(a: unknown, b: unknown): void {
-  if (JSON.stringify(a, plain) !== JSON.stringify(b, plain)) expect(b).toEqual(a);
+/**
+ * A property that holds where `run` does the same with the portable tier as with each other subject.
+ *
+ * @param prepare makes, once for an input, what `run` is given
+ */
+export function agreement<Input>(
+  arbitrary: fc.Arbitrary<Input>,
+  run: (kernels: Kernels, input: Input) => unknown,
+): Property {
+  return (subjects, meter) =>
+    fc.property(arbitrary, (input) => {
+      const expected = run(portable, input);
+      each(subjects, meter, (kernels) => same(expected, run(kernels, input)));
+    }) as fc.IPropertyWithHooks<unknown>;
 }
 
-function plain(_key: string, value: unknown): unknown {
-  if (ArrayBuffer.isView(value))
-    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1');
-  return Object.is(value, -0) ? '-0' : value;
+/** A property that each subject has or has not by itself: `run` throws where it has not. */
+export function alone<Input>(arbitrary: fc.Arbitrary<Input>, run: (kernels: Kernels, input: Input) => void): Property {
+  return (subjects, meter) =>
+    fc.property(arbitrary, (input) =>
+      each(subjects, meter, (kernels) => run(kernels, input)),
+    ) as fc.IPropertyWithHooks<unknown>;
+}
+
+function each(subjects: readonly Subject[], meter: Meter | undefined, run: (kernels: Kernels) => void): void {
+  for (const [name, kernels] of subjects) {
+    const started = performance.now();
+    try {
+      run(kernels);
+    } catch (error) {
+      throw new Mismatch(name, error);
+    }
+    meter?.(name, performance.now() - started);
+  }
 }
 
 /** Two tiers leave the same behind in every call of a stream. */
-export const scanAgrees = (a: Kernels, b: Kernels) =>
-  fc.property(anyStream, (stream) => same(walk(a, stream), walk(b, stream)));
+export const scanAgrees = agreement(anyStream, walk);
 
 /** Two tiers mask alike, in place and into other memory. */
-export const maskAgrees = (a: Kernels, b: Kernels) =>
-  fc.property(masking, ({ bytes, src, dst, key, phase }) => {
-    const run = ({ mask }: Kernels) => {
-      const from = place(bytes, src);
-      const to = dst === null ? from : place(new Uint8Array(bytes.length), dst);
-      const result = outcome(() => mask(from.view, from.from, to.view, to.from, bytes.length, key, phase));
-      return { result, from: from.all, to: to.all };
-    };
-    same(run(a), run(b));
-  });
+export const maskAgrees = agreement(masking, ({ mask }, { bytes, src, dst, key, phase }) => {
+  const from = place(bytes, src);
+  const to = dst === null ? from : place(new Uint8Array(bytes.length), dst, 1);
+  const result = outcome(() => mask(from.view, from.from, to.view, to.from, bytes.length, key, phase));
+  return { result, from: from.bytes(), to: dst === null ? null : to.bytes() };
+});
 
-/** Two tiers validate alike, from any state and over any split. */
-export const utf8Agrees = (a: Kernels, b: Kernels) =>
-  fc.property(validation, ({ bytes, placement, state, cuts }) => {
-    const run = ({ utf8 }: Kernels) => {
-      const { all, view, from, to } = place(bytes, placement);
-      const states: unknown[] = [utf8(view, from, to, state)];
-      let current = state;
-      let at = from;
-      for (const cut of [...cuts.toSorted((x, y) => x - y).map((place) => Math.min(from + place, to)), to]) {
-        current = utf8(view, at, cut, current);
-        states.push(current);
-        at = cut;
-      }
-      return { states, all };
-    };
-    const [whole, ...parts] = run(b).states;
-    same(run(a), run(b));
-    same(whole, parts.at(-1));
-  });
+/** Two tiers validate alike, from any state and over any split; and a split changes nothing. */
+export const utf8Agrees = agreement(validation, ({ utf8 }, { bytes, placement, state, cuts }) => {
+  const memory = place(bytes, placement);
+  const { view, from, to } = memory;
+  const whole = utf8(view, from, to, state);
+  const states: number[] = [];
+  let current = state;
+  let at = from;
+  for (const cut of [...cuts.map((place) => Math.min(from + place, to)), to].sort((x, y) => x - y)) {
+    current = utf8(view, at, cut, current);
+    states.push(current);
+    at = cut;
+  }
+  same(whole, current);
+  return { whole, states, all: memory.bytes() };
+});
 
 /** Two tiers refuse the same arguments with the same words. */
-export const errorsAgree = (a: Kernels, b: Kernels) =>
-  fc.property(fc.array(argument, { minLength: 7, maxLength: 7 }), fc.nat(3), ([x, ...rest], wrong) => {
+export const errorsAgree = agreement(
+  fc.tuple(fc.array(argument, { minLength: 7, maxLength: 7 }), fc.nat(3)),
+  (kernels, [[x, p, q, r, s, t], wrong]) => {
     // Mostly right in the places of the arrays, so that the numbers behind them are looked at.
-    const run = (kernels: Kernels) => {
-      const bytes = () => (wrong === 0 ? x : new Uint8Array(64));
-      const batch = wrong === 1 ? x : new FrameBatch(2);
-      const call = (name: 'scan' | 'mask' | 'utf8', args: unknown[]) =>
-        outcome(() => (kernels[name] as (...args: unknown[]) => unknown)(...args));
-      const [p, q, r, s, t] = rest;
-      return [
-        call('scan', [bytes(), p, q, batch, r, s]),
-        call('mask', [bytes(), p, bytes(), q, r, s, t]),
-        call('utf8', [bytes(), p, q, r]),
-      ];
-    };
-    same(run(a), run(b));
-  });
+    const bytes = () => (wrong === 0 ? x : new Uint8Array(64));
+    const batch = wrong === 1 ? x : new FrameBatch(2);
+    const call = (name: 'scan' | 'mask' | 'utf8', args: unknown[]) =>
+      outcome(() => (kernels[name] as (...args: unknown[]) => unknown)(...args));
+    return [
+      call('scan', [bytes(), p, q, batch, r, s]),
+      call('mask', [bytes(), p, bytes(), q, r, s, t]),
+      call('utf8', [bytes(), p, q, r]),
+    ];
+  },
+);
 
 /** One tier finds the same frames and the same violation at the same byte, however the stream is cut. */
-export const splitsDoNotMatter = (kernels: Kernels) =>
-  fc.property(anyStream, (stream) => {
-    const { frames, violation } = walk(kernels, { ...stream, cuts: [], capacity: 64 });
-    const cut = walk(kernels, stream);
-    same({ frames, violation }, { frames: cut.frames, violation: cut.violation });
-  });
+export const splitsDoNotMatter = alone(anyStream, (kernels, stream) => {
+  const { frames, violation } = walk(kernels, { ...stream, cuts: [], capacity: 64 });
+  const cut = walk(kernels, stream);
+  same({ frames, violation }, { frames: cut.frames, violation: cut.violation });
+});
 
 /** One tier finds in a stream the frames that were put into it. */
-export const whatIsSentArrives = (kernels: Kernels) =>
-  fc.property(goodStream, ({ frames, stream }) => {
-    const { frames: received, violation } = walk(kernels, stream);
-    const sent = frames.map(({ opcode, fin = true, rsv = 0, payload }) => ({
-      first: (fin ? 0x80 : 0) | rsv | opcode,
-      payload: Buffer.from(payload).toString('hex'),
-    }));
-    same(violation, null);
-    same(
-      sent,
-      received.map(({ first, payload }) => ({ first, payload })),
-    );
-  });
+export const whatIsSentArrives = alone(goodStream, (kernels, { frames, stream }) => {
+  const { frames: received, violation } = walk(kernels, stream);
+  const sent = frames.map(({ opcode, fin = true, rsv = 0, payload }) => ({
+    first: (fin ? 0x80 : 0) | rsv | opcode,
+    payload: Buffer.from(payload).toString('hex'),
+  }));
+  same(null, violation);
+  same(
+    sent,
+    received.map(({ first, payload }) => ({ first, payload })),
+  );
+});
+
+/** An owner of a connection sees the same, whatever happens to it. */
+export const connectionAgrees = agreement(session, live);
+
+/** A connection that is read to the end after every chunk gives the same, however its input is cut. */
+export const cutsDoNotMatter = alone(reading, (kernels, input) => {
+  const { wire, cuts, bytewise } = input;
+  const whole = readThrough(kernels, input, []);
+  same(whole, readThrough(kernels, input, cuts));
+  if (bytewise) same(whole, readThrough(kernels, input, Array.from(wire.bytes.subarray(0, 600).keys())));
+});
+
+/** Every property that compares, and every one that kernels have by themselves, by the name that a campaign has for it. */
+export const PROPERTIES = {
+  scan: { property: scanAgrees, compares: true },
+  mask: { property: maskAgrees, compares: true },
+  utf8: { property: utf8Agrees, compares: true },
+  errors: { property: errorsAgree, compares: true },
+  connection: { property: connectionAgrees, compares: true },
+  splits: { property: splitsDoNotMatter, compares: false },
+  sent: { property: whatIsSentArrives, compares: false },
+  cuts: { property: cutsDoNotMatter, compares: false },
+} as const;

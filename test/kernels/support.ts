@@ -13,15 +13,18 @@ import {
 export const SERVER = EXPECT_MASK;
 export const CLIENT = 0;
 
-/** The portable tier, the native one in every variant that runs here, and the kernels in use, which pick one by size. */
-export const subjects: readonly (readonly [name: string, kernels: Kernels])[] = [
-  ...tiers.filter(({ tier }) => tier === 'portable').map((tier) => ['portable', tier] as const),
-  ...nativeVariants(),
-  ['chosen by size', kernels],
-];
+/** Kernels and what a report calls them. */
+export type Subject = readonly [name: string, kernels: Kernels];
 
 export const portable = tiers.find(({ tier }) => tier === 'portable') as Kernels;
 export const native = tiers.find(({ tier }) => tier === 'native');
+
+/** What is compared with the portable tier: every native variant, and the kernels in use, which go by size. */
+export const others: readonly Subject[] = native === undefined ? [] : [...nativeVariants(), ['by size', kernels]];
+
+/** All kernels that run here. */
+export const subjects: readonly Subject[] = [['portable', portable], ...others];
+
 /** The title of a group that needs the addon; where it is missing, the title tells why the group is skipped. */
 export function needsAddon(title: string): string {
   return native === undefined ? `${title} (skipped: the addon is not built)` : title;
