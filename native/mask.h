@@ -35,6 +35,9 @@ inline bool MaskTwo(const uint8_t* src, uint8_t* dst, size_t length, uint32_t ke
   return (head | tail).IsAscii();
 }
 
+// The narrowest vector; fewer bytes are done by the word.
+constexpr size_t kVectorsFrom = 16;
+
 // Masks fewer than 16 bytes.
 inline bool MaskWords(const uint8_t* src, uint8_t* dst, size_t length, uint32_t key) {
   if (length >= 8) {
@@ -93,34 +96,20 @@ inline bool MaskVectors(const uint8_t* src, uint8_t* dst, size_t length, uint32_
   return seen.IsAscii();
 }
 
-// See `Variant::mask`. Returns whether all that came out is ASCII.
 template <typename Vector>
-inline bool MaskBytes(const uint8_t* src, uint8_t* dst, size_t length, uint32_t key) {
-  if constexpr (Vector::kSize > 16) {
-    if (length < Vector::kSize) return MaskBytes<typename Vector::Half>(src, dst, length, key);
-  } else {
-    if (length < 16) return MaskWords(src, dst, length, key);
+inline bool MaskFromVector(const uint8_t* src, uint8_t* dst, size_t length, uint32_t key) {
+  if constexpr (Vector::kSize > kVectorsFrom) {
+    if (length < Vector::kSize) return MaskFromVector<typename Vector::Half>(src, dst, length, key);
   }
   if (length <= 2 * Vector::kSize) return MaskTwo<Vector>(src, dst, length, key);
   return MaskVectors<Vector>(src, dst, length, key);
 }
 
-// Whether all bytes are ASCII.
+// See `Variant::mask`. Returns whether all that came out is ASCII.
 template <typename Vector>
-inline bool AreAscii(const uint8_t* data, size_t length) {
-  if constexpr (Vector::kSize > 16) {
-    if (length < Vector::kSize) return AreAscii<typename Vector::Half>(data, length);
-  } else if (length < 16) {
-    if (length >= 8) {
-      return ((Load<uint64_t>(data) | Load<uint64_t>(data + length - 8)) & kHighBits) == 0;
-    }
-    uint8_t seen = 0;
-    for (size_t at = 0; at < length; at++) seen |= data[at];
-    return seen < 0x80;
-  }
-  Vector seen = Vector::Load(data + length - Vector::kSize);
-  for (size_t at = 0; at + Vector::kSize <= length; at += Vector::kSize) seen = seen | Vector::Load(data + at);
-  return seen.IsAscii();
+inline bool MaskBytes(const uint8_t* src, uint8_t* dst, size_t length, uint32_t key) {
+  if (length < kVectorsFrom) return MaskWords(src, dst, length, key);
+  return MaskFromVector<Vector>(src, dst, length, key);
 }
 
 }  // namespace

@@ -122,10 +122,11 @@ struct Plain {
   const uint8_t* data;
 
   Vector Take(size_t at) const { return Vector::Load(data + at); }
-  Vector TakePart(size_t at, size_t length) const { return Vector::LoadPart(data + at, length); }
+  Vector Peek(size_t at) const { return Take(at); }
+  void Put(size_t, Vector) const {}
 };
 
-// The same of bytes that are masked, and are unmasked where they lie as they are read: one pass, not two.
+// The same of bytes that are masked, and are unmasked where they lie as they are taken: one pass, not two.
 template <typename Vector>
 struct Masked {
   uint8_t* data;
@@ -139,18 +140,26 @@ struct Masked {
     bytes.Store(data + at);
     return bytes;
   }
-  Vector TakePart(size_t at, size_t length) const {
-    MaskBytes<typename Vector::Half>(data + at, data + at, length, key);
-    return Vector::LoadPart(data + at, length);
-  }
+  Vector Peek(size_t at) const { return Vector::Load(data + at) ^ Vector::Repeat(KeyWord(key, at)); }
+  void Put(size_t at, Vector bytes) const { bytes.Store(data + at); }
 };
 
-// Reads all of a text, block by block, each judged by itself and the one before it (Keiser and Lemire, "Validating
-// UTF-8 in less than one instruction per byte", 2021). ASCII that follows ASCII needs no judging. Returns `kTextAscii`,
-// `kTextInvalid`, or `kTextUtf8`, also where the last character is cut short.
+// The three bytes ahead of `at` as the highest of a word, and zeros for those ahead of the text. They are read one by
+// one: a wider read would wait for more than one write to come through.
+inline uint32_t BytesAhead(const uint8_t* data, size_t at) {
+  uint32_t word = 0;
+  for (size_t back = 1; back <= 3 && back <= at; back++) word |= uint32_t{data[at - back]} << (32 - 8 * back);
+  return word;
+}
+
+// Reads all of a text of at least a vector, block by block, each judged by itself and the one before it (Keiser and
+// Lemire, "Validating UTF-8 in less than one instruction per byte", 2021). ASCII that follows ASCII needs no judging. The
+// last block ends where the text ends, and is read ahead of everything that may be written over it. Returns
+// `kTextAscii`, `kTextInvalid`, or `kTextUtf8`, also where the last character is cut short.
 template <typename Vector, typename Source>
 inline int32_t Judge(const Source& text, size_t length) {
   constexpr size_t kSize = Vector::kSize;
+  const Vector last = text.Peek(length - kSize);
   Vector before = Vector::Zero();
   Vector errors = Vector::Zero();
   bool is_ascii = true;
@@ -175,14 +184,31 @@ inline int32_t Judge(const Source& text, size_t length) {
     before = one;
   }
   if (at < length) {
-    const Vector rest = text.TakePart(at, length - at);
-    if (!(before | rest).IsAscii()) {
+    text.Put(length - kSize, last);
+    if (!(before | last).IsAscii()) {
       is_ascii = false;
-      errors = errors | Errors(before, rest).First(length - at);
+      errors = errors | Errors(Vector::EndingIn(BytesAhead(text.data, length - kSize)), last);
     }
   }
   if (is_ascii) return kTextAscii;
   return errors.IsZero() ? kTextUtf8 : kTextInvalid;
+}
+
+// `Judge` with the widest vector that a text of at least 16 bytes fills.
+template <typename Vector>
+inline int32_t JudgePlain(const uint8_t* data, size_t length) {
+  if constexpr (Vector::kSize > 16) {
+    if (length < Vector::kSize) return JudgePlain<typename Vector::Half>(data, length);
+  }
+  return Judge<Vector>(Plain<Vector>{data}, length);
+}
+
+template <typename Vector>
+inline int32_t JudgeMasked(uint8_t* data, size_t length, uint32_t key) {
+  if constexpr (Vector::kSize > 16) {
+    if (length < Vector::kSize) return JudgeMasked<typename Vector::Half>(data, length, key);
+  }
+  return Judge<Vector>(Masked<Vector>(data, key), length);
 }
 
 // See `Variant::utf8`.
@@ -194,8 +220,8 @@ inline uint32_t ValidateBytes(const uint8_t* data, size_t length, uint32_t state
     length--;
   }
   if constexpr (Vector::kJudges) {
-    if (length >= Vector::kJudgesFrom) {
-      const int32_t text = Judge<Vector>(Plain<Vector>{data}, length);
+    if (length >= kVectorsFrom) {
+      const int32_t text = JudgePlain<Vector>(data, length);
       if (text != kTextUtf8) return text == kTextAscii ? kUtf8Accept : kUtf8Reject;
       return StateAtEnd(data, length);
     }
@@ -203,16 +229,28 @@ inline uint32_t ValidateBytes(const uint8_t* data, size_t length, uint32_t state
   return ValidateWords(data, length);
 }
 
+// Whether all bytes are ASCII, by the word.
+inline bool AreAscii(const uint8_t* data, size_t length) {
+  if (length < 8) {
+    uint8_t seen = 0;
+    for (size_t at = 0; at < length; at++) seen |= data[at];
+    return seen < 0x80;
+  }
+  uint64_t seen = Load<uint64_t>(data + length - 8);
+  for (size_t at = 0; at + 8 <= length; at += 8) seen |= Load<uint64_t>(data + at);
+  return (seen & kHighBits) == 0;
+}
+
 // Whether a whole text is `kTextAscii`, `kTextUtf8` or `kTextInvalid`.
 template <typename Vector>
 inline int32_t ClassifyText(const uint8_t* data, size_t length) {
   if constexpr (Vector::kJudges) {
-    if (length >= Vector::kJudgesFrom) {
-      const int32_t text = Judge<Vector>(Plain<Vector>{data}, length);
+    if (length >= kVectorsFrom) {
+      const int32_t text = JudgePlain<Vector>(data, length);
       return text == kTextUtf8 && StateAtEnd(data, length) != kUtf8Accept ? kTextInvalid : text;
     }
   }
-  if (AreAscii<Vector>(data, length)) return kTextAscii;
+  if (AreAscii(data, length)) return kTextAscii;
   return ValidateWords(data, length) == kUtf8Accept ? kTextUtf8 : kTextInvalid;
 }
 
@@ -220,8 +258,8 @@ inline int32_t ClassifyText(const uint8_t* data, size_t length) {
 template <typename Vector>
 inline int32_t UnmaskText(uint8_t* data, size_t length, uint32_t key) {
   if constexpr (Vector::kJudges) {
-    if (length >= Vector::kSize) {
-      const int32_t text = Judge<Vector>(Masked<Vector>(data, key), length);
+    if (length >= kVectorsFrom) {
+      const int32_t text = JudgeMasked<Vector>(data, length, key);
       return text == kTextUtf8 && StateAtEnd(data, length) != kUtf8Accept ? kTextInvalid : text;
     }
   }

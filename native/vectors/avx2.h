@@ -17,19 +17,15 @@ struct Bytes32 {
 
   static constexpr size_t kSize = 32;
   static constexpr bool kJudges = true;
-  // Below this many bytes words are faster; found by `npm run bench -- variants`.
-  static constexpr size_t kJudgesFrom = 16;
   using Half = Bytes16;
 
   static Bytes32 Zero() { return {_mm256_setzero_si256()}; }
   static Bytes32 Load(const uint8_t* from) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))}; }
   static Bytes32 Repeat(uint32_t word) { return {_mm256_set1_epi32(static_cast<int>(word))}; }
 
-  // Fewer than 32 bytes, and zeros behind them.
-  static Bytes32 LoadPart(const uint8_t* from, size_t length) {
-    alignas(32) uint8_t bytes[kSize] = {};
-    memcpy(bytes, from, length);
-    return Load(bytes);
+  // A block whose last bytes are those of `word`.
+  static Bytes32 EndingIn(uint32_t word) {
+    return {_mm256_inserti128_si256(_mm256_setzero_si256(), Bytes16::EndingIn(word).v, 1)};
   }
 
   void Store(uint8_t* to) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), v); }
@@ -37,14 +33,6 @@ struct Bytes32 {
   Bytes32 operator|(Bytes32 other) const { return {_mm256_or_si256(v, other.v)}; }
   bool IsAscii() const { return _mm256_movemask_epi8(v) == 0; }
   bool IsZero() const { return _mm256_testz_si256(v, v) != 0; }
-
-  // The first `length` bytes, and zeros behind them.
-  Bytes32 First(size_t length) const {
-    alignas(32) static const uint8_t kWindow[2 * kSize] = {
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-    return {_mm256_and_si256(v, Load(kWindow + kSize - length).v)};
-  }
 };
 
 inline __m256i Table32(const uint8_t* table) {

@@ -17,17 +17,15 @@ struct Bytes64 {
 
   static constexpr size_t kSize = 64;
   static constexpr bool kJudges = true;
-  // Below this many bytes words are faster; found by `npm run bench -- variants`.
-  static constexpr size_t kJudgesFrom = 16;
   using Half = Bytes32;
 
   static Bytes64 Zero() { return {_mm512_setzero_si512()}; }
   static Bytes64 Load(const uint8_t* from) { return {_mm512_loadu_si512(from)}; }
   static Bytes64 Repeat(uint32_t word) { return {_mm512_set1_epi32(static_cast<int>(word))}; }
 
-  // Fewer than 64 bytes, and zeros behind them.
-  static Bytes64 LoadPart(const uint8_t* from, size_t length) {
-    return {_mm512_maskz_loadu_epi8(_bzhi_u64(~uint64_t{0}, static_cast<unsigned>(length)), from)};
+  // A block whose last bytes are those of `word`.
+  static Bytes64 EndingIn(uint32_t word) {
+    return {_mm512_inserti32x4(_mm512_setzero_si512(), Bytes16::EndingIn(word).v, 3)};
   }
 
   void Store(uint8_t* to) const { _mm512_storeu_si512(to, v); }
@@ -35,11 +33,6 @@ struct Bytes64 {
   Bytes64 operator|(Bytes64 other) const { return {_mm512_or_si512(v, other.v)}; }
   bool IsAscii() const { return _mm512_movepi8_mask(v) == 0; }
   bool IsZero() const { return _mm512_test_epi64_mask(v, v) == 0; }
-
-  // The first `length` bytes, and zeros behind them.
-  Bytes64 First(size_t length) const {
-    return {_mm512_maskz_mov_epi8(_bzhi_u64(~uint64_t{0}, static_cast<unsigned>(length)), v)};
-  }
 };
 
 inline __m512i Table64(const uint8_t* table) {

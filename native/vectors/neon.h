@@ -16,19 +16,14 @@ struct Bytes16 {
 
   static constexpr size_t kSize = 16;
   static constexpr bool kJudges = true;
-  // Below this many bytes words are used, as in the SSE2 variant; not measured on hardware.
-  static constexpr size_t kJudgesFrom = 16;
-  using Half = Bytes16;
 
   static Bytes16 Zero() { return {vdupq_n_u8(0)}; }
   static Bytes16 Load(const uint8_t* from) { return {vld1q_u8(from)}; }
   static Bytes16 Repeat(uint32_t word) { return {vreinterpretq_u8_u32(vdupq_n_u32(word))}; }
 
-  // Fewer than 16 bytes, and zeros behind them.
-  static Bytes16 LoadPart(const uint8_t* from, size_t length) {
-    uint8_t bytes[kSize] = {};
-    memcpy(bytes, from, length);
-    return Load(bytes);
+  // A block whose last bytes are those of `word`.
+  static Bytes16 EndingIn(uint32_t word) {
+    return {vreinterpretq_u8_u32(vsetq_lane_u32(word, vdupq_n_u32(0), 3))};
   }
 
   void Store(uint8_t* to) const { vst1q_u8(to, v); }
@@ -36,13 +31,6 @@ struct Bytes16 {
   Bytes16 operator|(Bytes16 other) const { return {vorrq_u8(v, other.v)}; }
   bool IsAscii() const { return vmaxvq_u8(v) < 0x80; }
   bool IsZero() const { return vmaxvq_u8(v) == 0; }
-
-  // The first `length` bytes, and zeros behind them.
-  Bytes16 First(size_t length) const {
-    static const uint8_t kWindow[2 * kSize] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                                               0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-    return {vandq_u8(v, vld1q_u8(kWindow + kSize - length))};
-  }
 };
 
 // The bytes of `now` that cannot follow from the bytes before them, other than zero.

@@ -16,19 +16,14 @@ struct Bytes16 {
 
   static constexpr size_t kSize = 16;
   static constexpr bool kJudges = true;
-  // Below this many bytes words are faster; found by `npm run bench -- variants`.
-  static constexpr size_t kJudgesFrom = 16;
-  using Half = Bytes16;
 
   static Bytes16 Zero() { return {_mm_setzero_si128()}; }
   static Bytes16 Load(const uint8_t* from) { return {_mm_loadu_si128(reinterpret_cast<const __m128i*>(from))}; }
   static Bytes16 Repeat(uint32_t word) { return {_mm_set1_epi32(static_cast<int>(word))}; }
 
-  // Fewer than 16 bytes, and zeros behind them.
-  static Bytes16 LoadPart(const uint8_t* from, size_t length) {
-    alignas(16) uint8_t bytes[kSize] = {};
-    memcpy(bytes, from, length);
-    return Load(bytes);
+  // A block whose last bytes are those of `word`.
+  static Bytes16 EndingIn(uint32_t word) {
+    return {_mm_slli_si128(_mm_cvtsi32_si128(static_cast<int>(word)), 12)};
   }
 
   void Store(uint8_t* to) const { _mm_storeu_si128(reinterpret_cast<__m128i*>(to), v); }
@@ -36,13 +31,6 @@ struct Bytes16 {
   Bytes16 operator|(Bytes16 other) const { return {_mm_or_si128(v, other.v)}; }
   bool IsAscii() const { return _mm_movemask_epi8(v) == 0; }
   bool IsZero() const { return _mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_setzero_si128())) == 0xffff; }
-
-  // The first `length` bytes, and zeros behind them.
-  Bytes16 First(size_t length) const {
-    alignas(16) static const uint8_t kWindow[2 * kSize] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-                                                           0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-    return {_mm_and_si128(v, Load(kWindow + kSize - length).v)};
-  }
 };
 
 inline __m128i Same(__m128i bytes, int byte) { return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(static_cast<char>(byte))); }
