@@ -15,10 +15,11 @@ import { isAscii } from './portable/utf8.js';
 export * from './contract.js';
 
 /** Bytes from which a call is faster in the addon; found by `npm run bench -- crossover`. */
-const SCAN_FROM = 96;
-const MASK_FROM = 64;
-const UTF8_FROM = 24;
-const ASCII_FROM = 64;
+const SCAN_FROM = 64;
+const MASK_FROM = 32;
+const COPY_FROM = 8;
+const UTF8_FROM = 20;
+const ASCII_FROM = 80;
 
 /** The tier in use and what led to it. */
 export interface KernelsInfo {
@@ -62,7 +63,7 @@ function bySize(native: Kernels): Kernels {
       key: number,
       phase: number,
     ) =>
-      isSmall(0, length, MASK_FROM)
+      isSmall(0, length, src === dst ? MASK_FROM : COPY_FROM)
         ? portable.mask(src, srcStart, dst, dstStart, length, key, phase)
         : native.mask(src, srcStart, dst, dstStart, length, key, phase),
     utf8: (data: Uint8Array, start: number, end: number, state: number) => {

@@ -4,7 +4,7 @@ import { checkBytes, checkInteger, checkOverlap, isBytes, isInt32, reach } from 
 import { rangeOf, wordsAtHand, wordsIfWorthIt } from './views.js';
 
 /** Below this many bytes a view on words costs more than it saves; found by `npm run bench -- crossover`. */
-export const WORDS_FROM = 128;
+export const WORDS_FROM = 320;
 /** The same where the view is at hand. */
 const WORDS_AT_HAND_FROM = 16;
 
@@ -18,43 +18,45 @@ export function mask(
   key: number,
   phase: number,
 ): void {
-  const words = wordsAtHand(dst);
   const inPlace = src === dst && srcStart === dstStart;
+  const words = wordsAtHand(dst);
   if (
-    !inPlace ||
     !(words !== null || isBytes(dst)) ||
     !(isInt32(dstStart) && isInt32(length) && isInt32(key) && isInt32(phase)) ||
     dstStart < 0 ||
     length < 0 ||
     length > dst.length - dstStart ||
-    phase >>> 0 > 3
+    phase >>> 0 > 3 ||
+    !(inPlace || isApart(src, srcStart, dst, dstStart, length))
   ) {
     checkAll(src, srcStart, dst, dstStart, length, key, phase);
   }
 
   const turned = rotate(key, phase);
   const end = dstStart + length;
-  if (!inPlace) copyMasked(src, srcStart, dst, dstStart, length, turned);
-  else if (length < WORDS_AT_HAND_FROM) maskBytesInPlace(dst, dstStart, end, turned);
-  else maskMany(dst, words ?? wordsIfWorthIt(dst, length >= WORDS_FROM), dstStart, end, turned);
+  if (inPlace) {
+    if (length < WORDS_AT_HAND_FROM) maskBytesInPlace(dst, dstStart, end, turned);
+    else maskMany(dst, words ?? wordsIfWorthIt(dst, length >= WORDS_FROM), dstStart, end, turned);
+  } else if (length < WORDS_FROM) {
+    maskBytes(src, srcStart, dst, dstStart, length, turned);
+  } else {
+    // Copying first and masking in place needs one view, not two.
+    dst.set(rangeOf(src, srcStart, srcStart + length), dstStart);
+    maskMany(dst, words ?? wordsIfWorthIt(dst, true), dstStart, end, turned);
+  }
 }
 
-function copyMasked(
-  src: Uint8Array,
-  srcStart: number,
-  dst: Uint8Array,
-  dstStart: number,
-  length: number,
-  key: number,
-): void {
-  const words = length < WORDS_AT_HAND_FROM ? null : (wordsAtHand(dst) ?? wordsIfWorthIt(dst, length >= WORDS_FROM));
-  if (words === null) {
-    maskBytes(src, srcStart, dst, dstStart, length, key);
-    return;
-  }
-  // Copying first and masking in place needs one view, not two.
-  dst.set(rangeOf(src, srcStart, srcStart + length), dstStart);
-  maskMany(dst, words, dstStart, dstStart + length, key);
+/** Whether the arguments for the source are right, and it has no byte in common with the destination. */
+function isApart(src: Uint8Array, srcStart: number, dst: Uint8Array, dstStart: number, length: number): boolean {
+  return (
+    isBytes(src) &&
+    isInt32(srcStart) &&
+    srcStart >= 0 &&
+    length <= src.length - srcStart &&
+    // Of two arrays the buffers would have to be compared, which is slow, unless they are far apart in any buffer.
+    src !== dst &&
+    Math.abs(src.byteOffset + srcStart - dst.byteOffset - dstStart) >= length
+  );
 }
 
 /** `maskInPlace` where nobody asks what came out. */

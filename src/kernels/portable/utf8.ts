@@ -38,7 +38,7 @@ allow(AFTER_F0, 0x90, 0xbf, TAIL_2);
 allow(AFTER_F4, 0x80, 0x8f, TAIL_2);
 
 /** From this many bytes on Node's own validator is faster, for all that a call costs; found by `npm run bench -- crossover`. */
-const BUILT_IN_FROM = 128;
+const BUILT_IN_FROM = 96;
 /** The same of ASCII. */
 const ASCII_BUILT_IN_FROM = 256;
 
@@ -82,7 +82,7 @@ export function validateBytes(data: Uint8Array, start: number, end: number, stat
   for (const last = end - 4; at <= last; ) {
     const first = data[at];
     if (first < 0x80) {
-      at = afterAscii(data, (at + 1) | 0, end);
+      at = (at + 1) | 0;
       continue;
     }
     const second = data[(at + 1) | 0];
