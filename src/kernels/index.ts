@@ -7,10 +7,10 @@
  * used; `MILLRACE_CPU` names another.
  */
 
-import { type FrameBatch, type Kernels, type Tier, UTF8_ACCEPT } from './contract.js';
+import type { FrameBatch, Kernels, Tier } from './contract.js';
 import { type Loaded, loadAddon } from './native.js';
 import { portable } from './portable/index.js';
-import { isAscii } from './portable/utf8.js';
+import { utf8Short } from './portable/utf8.js';
 
 export * from './contract.js';
 
@@ -68,8 +68,8 @@ function bySize(native: Kernels): Kernels {
         : native.mask(src, srcStart, dst, dstStart, length, key, phase),
     utf8: (data: Uint8Array, start: number, end: number, state: number) => {
       if (isSmall(start, end, ASCII_FROM)) {
-        if (isSmall(start, end, UTF8_FROM)) return portable.utf8(data, start, end, state);
-        if (isAscii(data, start, end, state)) return UTF8_ACCEPT;
+        const next = utf8Short(data, start, end, state, UTF8_FROM);
+        if (next >= 0) return next;
       }
       return native.utf8(data, start, end, state);
     },

@@ -54,9 +54,16 @@ export function utf8(data: Uint8Array, start: number, end: number, state: number
   return at === end ? UTF8_ACCEPT : validate(data, at, end, UTF8_ACCEPT);
 }
 
-/** Whether the arguments of `utf8` are right, and what they name is ASCII that begins between two characters. */
-export function isAscii(data: Uint8Array, start: number, end: number, state: number): boolean {
-  return state === UTF8_ACCEPT && isBytes(data) && isRange(data, start, end) && afterAscii(data, start, end) === end;
+/**
+ * `utf8` for a short text, most of which are ASCII: the state behind it, or −1 where somebody else is to see to it. That
+ * is so when `longFrom` bytes or more are left from where it is not ASCII, when it begins within a character, and when
+ * the arguments are wrong.
+ */
+export function utf8Short(data: Uint8Array, start: number, end: number, state: number, longFrom: number): number {
+  if (state !== UTF8_ACCEPT || !isBytes(data) || !isRange(data, start, end)) return -1;
+  const at = afterAscii(data, start, end);
+  if (at === end) return UTF8_ACCEPT;
+  return end - at < longFrom ? validateBytes(data, at, end, UTF8_ACCEPT) : -1;
 }
 
 /** `utf8` without its checks. */
