@@ -86,9 +86,9 @@ export async function measureMasking(options) {
     claims: [faster, twice, copying, loops],
     panels: [
       panel('Masking in place', 'its peer', [
-        ['native, against bufferutil', lines.native],
-        ['portable, against ws', lines.portable],
-        ['native, against copying (L2)', lines.copy],
+        ['native, bufferutil', lines.native],
+        ['portable, ws', lines.portable],
+        ['native, copying in L2', lines.copy],
       ]),
     ],
   };
