@@ -37,7 +37,8 @@ export interface Loaded {
 
 /** Tries to load the addon. Never throws: a missing, foreign or outdated binary is an `error` that says so. */
 export function loadAddon(): Loaded | { readonly error: Error } {
-  const path = fileURLToPath(new URL('../../build/Release/millrace.node', import.meta.url));
+  const forced = process.env['MILLRACE_ADDON'] ?? '';
+  const path = forced === '' ? fileURLToPath(new URL('../../build/Release/millrace.node', import.meta.url)) : forced;
   try {
     const addon = createRequire(import.meta.url)(path) as Addon;
     if (addon.version !== ADDON_VERSION) {
