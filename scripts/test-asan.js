@@ -13,10 +13,21 @@ import { pathToFileURL } from 'node:url';
 import { cache, demand, fail, root, run } from './native/tools.js';
 
 /**
- * The floors that call the kernels, with every kind of input that they are called with. Left out is what needs a peer
- * or starts processes (cli, interop), and the two files that are about which binary is loaded and what is in it.
+ * The kernels, and what calls them with bytes from a peer. Left out is what hands them none or only a few (handshakes,
+ * deadlines, states, options), what needs a peer or starts processes (cli, interop), and the two files that are about
+ * which binary is loaded and what is in it.
  */
-const TESTS = ['test/kernels', 'test/differential', 'test/core', 'test/conformance', 'test/node'];
+const TESTS = [
+  'test/kernels',
+  'test/differential',
+  'test/core/frames',
+  'test/core/round-trip',
+  'test/core/masking',
+  'test/conformance/framing',
+  'test/conformance/masking',
+  'test/conformance/utf8',
+  'test/node',
+];
 const ABOUT_THE_BINARY = ['test/kernels/index.test.ts', 'test/kernels/native.test.ts'];
 
 const SANITIZE = '-fsanitize=address,undefined -fno-sanitize-recover=all';
