@@ -70,7 +70,11 @@ function findFaults() {
 
 /** Builds the addon for ARM in a copy, and lets a Node for ARM hold it against `dist/`. */
 function compareTiers() {
-  const node = installNode();
+  const { folder: node, problem } = installNode();
+  if (problem !== undefined) {
+    console.log(`skipped: Node for ARM could not be installed: ${problem}`);
+    return;
+  }
   const program = join(node, 'bin', 'node');
   const version = emulate(program, ['--version'], { timeout: 60_000 });
   if (version.status !== 0) {

@@ -127,6 +127,7 @@ inline void CompareMask(const MaskCase& input) {
       Require(AreSame(data, expected.data(), length), "other bytes in place", bytes);
 
       for (Placement target : kPlacements) {
+        // All nine pairs of placements for some inputs only: they cost more than all the rest.
         if (target != placement && input.alignment % 4 != 0) continue;
         const uint8_t* src = first.Place(placement, input.alignment, bytes.data(), length);
         uint8_t* dst = second.Place(target, input.other_alignment, blank.data(), length);
@@ -165,7 +166,7 @@ std::vector<int32_t> ScanAll(const ScanCase& input, uint8_t* range, Guarded* tab
   const size_t to = input.from + input.bytes.size();
   uint8_t* const chunk = range - input.from;
   do {
-    // Whole numbers, so the table's alignment is one of four.
+    // A table holds 32-bit numbers, so it is aligned to four bytes.
     const Placement placement = kPlacements[(input.alignment + all.size()) % 3];
     auto* table = reinterpret_cast<int32_t*>(
         tables->Place(placement, input.alignment / 4 * 4, empty.data(), empty.size()));
