@@ -43,7 +43,7 @@ function compile(sources, name) {
   const program = join(work, name);
   // Linked whole, so that the emulator needs no libraries of the other machine.
   const linking = values.arm64 ? ['-static'] : [];
-  run(compiler, [...CXX_FLAGS, '-O2', ...linking, ...sources, '-o', program]);
+  run(compiler, [...CXX_FLAGS, '-O3', ...linking, ...sources, '-o', program]);
   return program;
 }
 
