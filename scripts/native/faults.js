@@ -44,7 +44,7 @@ export const FAULTS = [
   {
     variant: 'avx2',
     found: 'utf8',
-    title: 'one bit of a table: U+DA00',
+    title: 'one bit of a table: U+D800 to U+DBFF',
     file: 'ranges.h',
     from: 'Forbid(0x10, 0xed, 0xed, 0xa0, 0xbf);',
     to: 'Forbid(0x10, 0xed, 0xed, 0xb0, 0xbf);',
