@@ -1,0 +1,6 @@
+#include "inputs.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  millrace::CompareScan(millrace::ReadScanCase(data, size));
+  return 0;
+}
