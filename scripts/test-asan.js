@@ -67,8 +67,8 @@ function environment(binary, more = {}) {
   return {
     ...process.env,
     LD_PRELOAD: library,
-    // V8 leaves memory behind when a process ends.
-    ASAN_OPTIONS: 'detect_leaks=0',
+    // V8 leaves memory behind when a process ends. What is freed is kept for a while, and a test bounds what may be.
+    ASAN_OPTIONS: 'detect_leaks=0:quarantine_size_mb=16',
     UBSAN_OPTIONS: 'print_stacktrace=1',
     MILLRACE_ADDON: binary,
     MILLRACE_KERNELS: '',
