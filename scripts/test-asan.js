@@ -6,10 +6,11 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { rebuild } from './gyp.js';
 import { cache, demand, fail, root, run } from './native/tools.js';
 
 /**
@@ -37,12 +38,9 @@ const addon = join(home, 'millrace.node');
 const planted = join(home, 'planted.node');
 
 /** Builds as `binding.gyp` says, in a copy of the sources: node-gyp empties the `build/` that it writes to. */
-function build(command, to) {
-  const args = [require.resolve('node-gyp/bin/node-gyp.js'), command];
-  const prefix = dirname(dirname(process.execPath));
-  if (existsSync(join(prefix, 'include', 'node', 'node_api.h'))) args.push(`--nodedir=${prefix}`);
-  const flags = { CXX: 'g++', CXXFLAGS: `${SANITIZE} -g1`, LDFLAGS: SANITIZE };
-  run(process.execPath, args, { cwd: home, env: { ...process.env, ...flags } });
+function build(to) {
+  const problem = rebuild(home, { env: { CXX: 'g++', CXXFLAGS: `${SANITIZE} -g1`, LDFLAGS: SANITIZE } });
+  if (problem !== null) fail(problem);
   copyFileSync(join(home, 'build', 'Release', 'millrace.node'), to);
 }
 
@@ -52,13 +50,13 @@ function buildBoth() {
   for (const name of ['native', 'binding.gyp', 'package.json']) {
     cpSync(join(root, name), join(home, name), { recursive: true });
   }
-  build('rebuild', addon);
+  build(addon);
   // The last word of a block one byte late, in the variant that every machine runs.
   const header = join(home, 'native', 'vectors', 'words.h');
   const parts = readFileSync(header, 'utf8').split('Load<uint64_t>(from + 8)');
   if (parts.length !== 2) fail('the over-read to plant has no place in native/vectors/words.h any more');
   writeFileSync(header, parts.join('Load<uint64_t>(from + 9)'));
-  build('build', planted);
+  build(planted);
 }
 
 /** Node with the sanitizer in it, and the addon that it is to load. */

@@ -8,10 +8,10 @@
 
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { rebuild } from './gyp.js';
 import { EMULATOR, emulate, installNode, TOOLS } from './native/arm64.js';
 import { FAULTS, plant } from './native/faults.js';
 import { CXX_FLAGS, conclude, demand, kernelSources, root, run } from './native/tools.js';
@@ -84,11 +84,11 @@ function compareTiers() {
   for (const name of ['native', 'binding.gyp', 'package.json']) {
     cpSync(join(root, name), join(work, 'addon', name), { recursive: true });
   }
-  const gyp = createRequire(import.meta.url).resolve('node-gyp/bin/node-gyp.js');
-  run(process.execPath, [gyp, 'rebuild', '--arch=arm64', `--nodedir=${node}`], {
-    cwd: join(work, 'addon'),
-    env: { ...process.env, ...TOOLS },
-  });
+  const broken = rebuild(join(work, 'addon'), { arch: 'arm64', env: TOOLS });
+  if (broken !== null) {
+    count(false, 'the addon for ARM', broken);
+    return;
+  }
   run(process.execPath, [join(root, 'scripts', 'build.js'), 'typescript']);
   const { status, stdout, stderr } = emulate(program, [join(root, 'scripts', 'native', 'tiers.js')], {
     timeout: 300_000,
