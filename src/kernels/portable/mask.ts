@@ -25,7 +25,7 @@ export function mask(
     !(isInt32(dstStart) && isInt32(length) && isInt32(key) && isInt32(phase)) ||
     dstStart < 0 ||
     length < 0 ||
-    length > dst.length - dstStart ||
+    length > reach(dst) - dstStart ||
     phase >>> 0 > 3 ||
     !(inPlace || isApart(src, srcStart, dst, dstStart, length))
   ) {
@@ -34,15 +34,54 @@ export function mask(
 
   const turned = rotate(key, phase);
   const end = dstStart + length;
-  if (inPlace) {
-    if (length < WORDS_AT_HAND_FROM) maskBytesInPlace(dst, dstStart, end, turned);
-    else maskMany(dst, words ?? wordsIfWorthIt(dst, length >= WORDS_FROM), dstStart, end, turned);
-  } else if (length < WORDS_FROM) {
-    maskBytes(src, srcStart, dst, dstStart, length, turned);
-  } else {
-    // Copying first and masking in place needs one view, not two.
-    dst.set(rangeOf(src, srcStart, srcStart + length), dstStart);
-    maskMany(dst, words ?? wordsIfWorthIt(dst, true), dstStart, end, turned);
+  if (!inPlace) copyMasked(src, srcStart, dst, dstStart, length, turned);
+  else if (length < WORDS_AT_HAND_FROM) maskBytesInPlace(dst, dstStart, end, turned);
+  else if (words !== null) maskWords(dst, words, dstStart, end, turned);
+  else maskFirst(dst, dstStart, end, turned);
+}
+
+/** `mask` from one array to another. */
+function copyMasked(
+  src: Uint8Array,
+  srcStart: number,
+  dst: Uint8Array,
+  dstStart: number,
+  length: number,
+  key: number,
+): void {
+  if (length < WORDS_FROM) {
+    maskBytes(src, srcStart, dst, dstStart, length, key);
+    return;
+  }
+  // Copying first and masking in place needs one view, not two.
+  dst.set(rangeOf(src, srcStart, srcStart + length), dstStart);
+  maskFirst(dst, dstStart, dstStart + length, key);
+}
+
+/** `mask` of an array that may have no view yet. */
+function maskFirst(bytes: Uint8Array, start: number, end: number, key: number): void {
+  const words = wordsAtHand(bytes) ?? wordsIfWorthIt(bytes, end - start >= WORDS_FROM);
+  if (words === null) maskBytesInPlace(bytes, start, end, key);
+  else maskWords(bytes, words, start, end, key);
+}
+
+/** `maskInPlace` by the word, where nobody asks what came out. */
+function maskWords(bytes: Uint8Array, words: DataView, start: number, end: number, key: number): void {
+  let at = start;
+  for (const last = end - 32; at <= last; at = (at + 32) | 0) {
+    words.setInt32(at, words.getInt32(at, true) ^ key, true);
+    words.setInt32((at + 4) | 0, words.getInt32((at + 4) | 0, true) ^ key, true);
+    words.setInt32((at + 8) | 0, words.getInt32((at + 8) | 0, true) ^ key, true);
+    words.setInt32((at + 12) | 0, words.getInt32((at + 12) | 0, true) ^ key, true);
+    words.setInt32((at + 16) | 0, words.getInt32((at + 16) | 0, true) ^ key, true);
+    words.setInt32((at + 20) | 0, words.getInt32((at + 20) | 0, true) ^ key, true);
+    words.setInt32((at + 24) | 0, words.getInt32((at + 24) | 0, true) ^ key, true);
+    words.setInt32((at + 28) | 0, words.getInt32((at + 28) | 0, true) ^ key, true);
+  }
+  for (const last = end - 4; at <= last; at = (at + 4) | 0) words.setInt32(at, words.getInt32(at, true) ^ key, true);
+  for (let k = key; at < end; k >>>= 8) {
+    bytes[at] ^= k & 0xff;
+    at = (at + 1) | 0;
   }
 }
 
@@ -52,25 +91,11 @@ function isApart(src: Uint8Array, srcStart: number, dst: Uint8Array, dstStart: n
     isBytes(src) &&
     isInt32(srcStart) &&
     srcStart >= 0 &&
-    length <= src.length - srcStart &&
+    length <= reach(src) - srcStart &&
     // Of two arrays the buffers would have to be compared, which is slow, unless they are far apart in any buffer.
     src !== dst &&
     Math.abs(src.byteOffset + srcStart - dst.byteOffset - dstStart) >= length
   );
-}
-
-/** `maskInPlace` where nobody asks what came out. */
-function maskMany(bytes: Uint8Array, words: DataView | null, start: number, end: number, key: number): void {
-  let at = start;
-  if (words !== null) {
-    for (const last = end - 16; at <= last; at = (at + 16) | 0) {
-      words.setInt32(at, words.getInt32(at, true) ^ key, true);
-      words.setInt32((at + 4) | 0, words.getInt32((at + 4) | 0, true) ^ key, true);
-      words.setInt32((at + 8) | 0, words.getInt32((at + 8) | 0, true) ^ key, true);
-      words.setInt32((at + 12) | 0, words.getInt32((at + 12) | 0, true) ^ key, true);
-    }
-  }
-  if (at < end) maskBytesInPlace(bytes, at, end, key);
 }
 
 function checkAll(
@@ -111,10 +136,10 @@ export function maskInPlace(
   end: number,
   key: number,
 ): number {
-  return words === null ? maskBytesInPlace(bytes, start, end, key) : maskWords(bytes, words, start, end, key);
+  return words === null ? maskBytesInPlace(bytes, start, end, key) : maskWordsSeen(bytes, words, start, end, key);
 }
 
-function maskWords(bytes: Uint8Array, words: DataView, start: number, end: number, key: number): number {
+function maskWordsSeen(bytes: Uint8Array, words: DataView, start: number, end: number, key: number): number {
   let seen = 0;
   let at = start;
   for (const last = end - 16; at <= last; at = (at + 16) | 0) {
