@@ -2,7 +2,7 @@
 
 import loadBinary from './binary.cjs';
 import type { FrameBatch, Kernels } from './contract.js';
-import { isBytes, isInt32 } from './portable/check.js';
+import { isBytes, isInt32, isKey } from './portable/check.js';
 import { portable } from './portable/index.js';
 
 /**
@@ -99,7 +99,7 @@ function nativeKernels(variant: Variant, memory: SharedArrayBuffer): Kernels {
         isInt32(srcStart) &&
         isInt32(dstStart) &&
         isInt32(length) &&
-        (isInt32(key) || (typeof key === 'number' && key >>> 0 === key)) &&
+        isKey(key) &&
         isInt32(phase)
       ) {
         control[0] = dstStart;

@@ -25,6 +25,11 @@ export function isInt32(value: unknown): value is number {
   return typeof value === 'number' && (value | 0) === value;
 }
 
+/** Whether a value is a masking key: a 32-bit integer, with a sign or without. */
+export function isKey(value: unknown): value is number {
+  return isInt32(value) || (typeof value === 'number' && value >>> 0 === value);
+}
+
 /** Whether two values bound a range of bytes: 0 ≤ `start` ≤ `end` ≤ the length. */
 export function isRange(data: Uint8Array, start: unknown, end: unknown): boolean {
   return isInt32(start) && isInt32(end) && start >= 0 && start <= end && end <= data.length;

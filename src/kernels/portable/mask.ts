@@ -1,6 +1,6 @@
 /** XOR masking in TypeScript: 32-bit words where there are enough of them to pay for a view, bytes otherwise. */
 
-import { checkBytes, checkInteger, checkOverlap, isBytes, isInt32, reach } from './check.js';
+import { checkBytes, checkInteger, checkOverlap, isBytes, isInt32, isKey, reach } from './check.js';
 import { rangeOf, wordsAtHand, wordsIfWorthIt } from './views.js';
 
 /** Below this many bytes a view on words costs more than it saves; found by `npm run bench -- crossover`. */
@@ -22,7 +22,7 @@ export function mask(
   const words = wordsAtHand(dst);
   if (
     !(words !== null || isBytes(dst)) ||
-    !(isInt32(dstStart) && isInt32(length) && isInt32(key) && isInt32(phase)) ||
+    !(isInt32(dstStart) && isInt32(length) && isKey(key) && isInt32(phase)) ||
     dstStart < 0 ||
     length < 0 ||
     length > reach(dst) - dstStart ||
