@@ -59,7 +59,8 @@ struct Call {
   }
 
   bool TakeTable(size_t at, int32_t** table, size_t* places) const {
-    napi_typedarray_type type;
+    // For a kind of array that is younger than it, Node leaves the type as it was and reports success.
+    napi_typedarray_type type = napi_uint8_array;
     return napi_get_typedarray_info(env, values[at], &type, places, reinterpret_cast<void**>(table), nullptr,
                                     nullptr) == napi_ok &&
            type == napi_int32_array;
@@ -151,7 +152,7 @@ void Set(napi_env env, napi_value object, const char* name, napi_value value) {
 }
 
 void SetFunction(napi_env env, napi_value object, const char* name, napi_callback function, void* data) {
-  napi_value value;
+  napi_value value = nullptr;
   napi_create_function(env, name, NAPI_AUTO_LENGTH, function, data, &value);
   Set(env, object, name, value);
 }
@@ -167,12 +168,12 @@ void FreeBindings(napi_env, void* data, void*) {
 // The memory of an Int32Array that stays where it is, or null. What is shared cannot be detached, and a reference
 // keeps it.
 Control* HoldControl(napi_env env, napi_value value) {
-  napi_typedarray_type type;
-  size_t places;
-  void* data;
-  napi_value buffer;
-  bool is_detachable;
-  napi_ref held;
+  napi_typedarray_type type = napi_uint8_array;
+  size_t places = 0;
+  void* data = nullptr;
+  napi_value buffer = nullptr;
+  bool is_detachable = true;
+  napi_ref held = nullptr;
   const bool fits = napi_get_typedarray_info(env, value, &type, &places, &data, &buffer, nullptr) == napi_ok &&
                     type == napi_int32_array && places >= kControlPlaces &&
                     reinterpret_cast<uintptr_t>(data) % alignof(Control) == 0 &&
@@ -196,13 +197,14 @@ napi_value Open(napi_env env, napi_callback_info info) {
   napi_set_instance_data(env, bindings, FreeBindings, nullptr);
 
   const millrace::Variants variants = millrace::FindVariants();
-  napi_value result;
+  napi_value result = nullptr;
   napi_create_array_with_length(env, variants.count, &result);
   for (size_t i = 0; i < variants.count; i++) {
     Binding* const binding = &bindings->list[i];
     *binding = {variants.list[i], control};
-    napi_value variant;
-    napi_value name;
+    // A thread that is being ended makes nothing any more: null goes on to calls that then fail alike.
+    napi_value variant = nullptr;
+    napi_value name = nullptr;
     napi_create_object(env, &variant);
     napi_create_string_utf8(env, variants.list[i]->name, NAPI_AUTO_LENGTH, &name);
     Set(env, variant, "name", name);
@@ -218,7 +220,7 @@ napi_value Open(napi_env env, napi_callback_info info) {
 
 NAPI_MODULE_INIT() {
   // The version that `src/kernels/native.ts` asks for.
-  napi_value version;
+  napi_value version = nullptr;
   napi_create_uint32(env, 2, &version);
   Set(env, exports, "version", version);
   SetFunction(env, exports, "open", Open, nullptr);

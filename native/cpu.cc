@@ -2,10 +2,15 @@
 
 #include "kernels.h"
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#elif defined(_M_X64)
+// Clang on Windows has the names of both compilers, and what GCC has.
+#if defined(_MSC_VER) && !defined(__clang__)
+#define MILLRACE_MSVC 1
+#endif
+
+#if defined(MILLRACE_MSVC)
 #include <intrin.h>
+#elif defined(__x86_64__)
+#include <cpuid.h>
 #endif
 
 namespace millrace {
@@ -20,7 +25,7 @@ struct Registers {
 
 Registers Cpuid(uint32_t leaf) {
   Registers found = {0, 0, 0, 0};
-#if defined(_M_X64)
+#if defined(MILLRACE_MSVC)
   int highest[4];
   __cpuid(highest, 0);
   if (static_cast<uint32_t>(highest[0]) < leaf) return found;
@@ -36,7 +41,7 @@ Registers Cpuid(uint32_t leaf) {
 
 // The registers that the operating system saves when it switches threads.
 uint64_t SavedRegisters() {
-#if defined(_M_X64)
+#if defined(MILLRACE_MSVC)
   return _xgetbv(0);
 #else
   uint32_t low, high;

@@ -81,11 +81,15 @@ struct Variants {
 };
 Variants FindVariants();
 
+// Without a name outside of each file: see bytes.h.
+namespace {
+
 // A key as it meets bytes that begin `phase` bytes later.
 inline uint32_t RotateKey(uint32_t key, uint32_t phase) {
   return phase == 0 ? key : (key >> (phase * 8)) | (key << (32 - phase * 8));
 }
 
+}  // namespace
 }  // namespace millrace
 
 #endif  // MILLRACE_KERNELS_H_

@@ -47,9 +47,9 @@ export interface Loaded {
 export function loadAddon(): Loaded | { readonly error: Error } {
   const binary = loadBinary();
   if ('error' in binary) return binary;
-  const addon = binary.addon as Addon;
-  if (addon.version !== ADDON_VERSION) {
-    return { error: new Error(`the addon is of version ${addon.version}, this code needs ${ADDON_VERSION}`) };
+  const addon = binary.addon as Addon | null | undefined;
+  if (addon?.version !== ADDON_VERSION) {
+    return { error: new Error(`the addon is of version ${addon?.version}, this code needs ${ADDON_VERSION}`) };
   }
   const memory = new SharedArrayBuffer(CONTROL_BYTES);
   try {
@@ -75,12 +75,14 @@ function nativeKernels(variant: Variant, memory: SharedArrayBuffer): Kernels {
   return Object.freeze({
     tier: 'native',
     scan(chunk: Uint8Array, from: number, to: number, batch: FrameBatch, rules: number, limit: number) {
+      // Ahead of the numbers: whoever looks like a batch may do what it likes when it is asked.
+      const table = (batch as FrameBatch | undefined)?.table;
       if (isBytes(chunk) && isInt32(from) && isInt32(to) && isInt32(rules) && typeof limit === 'number') {
         control[0] = from;
         control[1] = to;
         control[2] = rules;
         limits[0] = limit;
-        if (scan(chunk, (batch as FrameBatch | undefined)?.table) === undefined) return control[0];
+        if (scan(chunk, table) === undefined) return control[0];
       }
       return portable.scan(chunk, from, to, batch, rules, limit);
     },

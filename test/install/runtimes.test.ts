@@ -39,6 +39,16 @@ describe.skipIf(target !== 'linux-x64')('on linux-x64 (skipped elsewhere: the ru
     });
   });
 
+  test('Node.js with a kind of array that its Node-API does not know refuses it', () => {
+    const [, start] = runtimes.find(([name]) => name === 'Node.js 22') ?? [];
+    const runtime: Runtime = [...(start?.() ?? thisNode), '--js-float16array'];
+    expect(tell(join(inject('project'), 'float16.mjs'), runtime)).toEqual({
+      tier: 'native',
+      told: ['TypeError ERR_INVALID_ARG_TYPE'],
+      written: -1,
+    });
+  });
+
   test('Node.js whose permissions leave addons out falls back', async () => {
     const [, start] = runtimes.find(([name]) => name === 'Node.js 24') ?? [];
     const runtime: Runtime = [...(start?.() ?? thisNode), '--permission', '--allow-fs-read=*'];

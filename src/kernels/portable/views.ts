@@ -8,7 +8,7 @@ export function wordsOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
-/** An array that is larger is not kept: what a cache holds on to is to be small. */
+/** Memory that is larger is not kept: what a cache holds on to is to be small. */
 const KEPT_BYTES = 64 * 1024;
 
 let keptBytes: Uint8Array | null = null;
@@ -28,7 +28,7 @@ export function wordsIfWorthIt(bytes: Uint8Array, enough: boolean): DataView | n
   if (!enough && !again && bytes.length > KEPT_BYTES) return null;
   // The view of an array that may grow would become too short.
   const buffer = bytes.buffer as ArrayBufferLike & { resizable?: boolean; growable?: boolean };
-  const keeps = bytes.length <= KEPT_BYTES && buffer.resizable !== true && buffer.growable !== true;
+  const keeps = buffer.byteLength <= KEPT_BYTES && buffer.resizable !== true && buffer.growable !== true;
   const words = enough || again ? wordsOf(bytes) : null;
   keptBytes = keeps ? bytes : null;
   keptWords = keeps ? words : null;
