@@ -21,7 +21,7 @@ export function wordsAtHand(bytes: Uint8Array): DataView | null {
 
 /**
  * A view where it is worth its while: where enough bytes are to be done, or the array is asked for twice in a row.
- * Otherwise null. Making one takes as long as masking a hundred bytes one by one.
+ * Otherwise null. Making one takes as long as masking some three hundred bytes one by one.
  */
 export function wordsIfWorthIt(bytes: Uint8Array, enough: boolean): DataView | null {
   const again = bytes === keptBytes;
