@@ -4,15 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { info, kernels, tiers } from '../../src/kernels/index.js';
+import { info, kernels, nativeVariants, tiers } from '../../src/kernels/index.js';
 import { loadAddon } from '../../src/kernels/native.js';
 import { native, needsAddon } from './support.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** What `millrace/kernels` tells in a process of its own, or how its loading failed. */
-function load(from: string, tier?: string): Record<string, unknown> {
-  const { MILLRACE_KERNELS: _, MILLRACE_ADDON: __, ...env } = process.env;
+function load(from: string, tier?: string, cpu?: string): Record<string, unknown> {
+  const { MILLRACE_KERNELS: _, MILLRACE_ADDON: __, MILLRACE_CPU: ___, ...env } = process.env;
   const source = `
     try {
       const { info, kernels, tiers } = await import(process.argv[1]);
@@ -22,7 +22,11 @@ function load(from: string, tier?: string): Record<string, unknown> {
     }`;
   const url = pathToFileURL(join(from, 'dist', 'kernels', 'index.js')).href;
   const output = execFileSync(process.execPath, ['--input-type=module', '--eval', source, url], {
-    env: tier === undefined ? env : { ...env, MILLRACE_KERNELS: tier },
+    env: {
+      ...env,
+      ...(tier === undefined ? {} : { MILLRACE_KERNELS: tier }),
+      ...(cpu === undefined ? {} : { MILLRACE_CPU: cpu }),
+    },
     encoding: 'utf8',
   });
   return JSON.parse(output);
@@ -76,6 +80,41 @@ describe('MILLRACE_KERNELS', () => {
         info: { tier: 'native', reason: expect.stringMatching(reason), features: [expect.stringMatching(/^\w+$/)] },
         tier: 'native',
         tiers: ['native', 'portable'],
+      });
+    });
+  });
+});
+
+describe('MILLRACE_CPU', () => {
+  test.each(['nonsense', 'AVX2', ' '])('"%s" is refused', (value) => {
+    expect(load(root, undefined, value)).toMatchObject({
+      name: 'KernelsError',
+      code: 'KERNELS_UNKNOWN',
+      message: `MILLRACE_CPU is "${value}", it may be one of scalar, sse2, avx2, avx512, neon`,
+    });
+  });
+
+  test('says nothing to the portable tier', () => {
+    expect(load(root, 'portable', 'scalar')).toEqual(load(root, 'portable'));
+  });
+
+  describe.skipIf(native === undefined)(needsAddon('with the addon'), () => {
+    const here = [...nativeVariants().keys()];
+
+    test.each(here)('%s is used', (value) => {
+      expect(load(root, undefined, value)).toMatchObject({ tier: 'native', info: { features: [value] } });
+    });
+
+    test('without it the best one is used', () => {
+      expect(load(root, undefined, '')).toMatchObject({ info: { features: [here.at(-1)] } });
+    });
+
+    test('one of another architecture is refused', () => {
+      const value = process.arch === 'arm64' ? 'sse2' : 'neon';
+      expect(load(root, undefined, value)).toMatchObject({
+        name: 'KernelsError',
+        code: 'KERNELS_UNAVAILABLE',
+        message: `MILLRACE_CPU=${value}, but this CPU runs ${here.join(', ')}`,
       });
     });
   });
