@@ -39,7 +39,7 @@ export interface Outcome {
 
 /** Whatever the tests' own environment forces is not passed on. */
 function environment(changes: Record<string, string>): NodeJS.ProcessEnv {
-  const { MILLRACE_KERNELS: _, MILLRACE_ADDON: __, ...rest } = process.env;
+  const { MILLRACE_KERNELS: _, MILLRACE_ADDON: __, MILLRACE_CPU: ___, ...rest } = process.env;
   return { ...rest, ...changes };
 }
 
