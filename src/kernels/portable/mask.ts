@@ -23,9 +23,9 @@ export function mask(
   if (
     !(words !== null || isBytes(dst)) ||
     !(isInt32(dstStart) && isInt32(length) && isKey(key) && isInt32(phase)) ||
-    dstStart < 0 ||
-    length < 0 ||
-    length > reach(dst) - dstStart ||
+    (dstStart | length) < 0 ||
+    !isInt32(dstStart + length) ||
+    dstStart + length > dst.length ||
     phase >>> 0 > 3 ||
     !(inPlace || isApart(src, srcStart, dst, dstStart, length))
   ) {
@@ -33,7 +33,7 @@ export function mask(
   }
 
   const turned = rotate(key, phase);
-  const end = dstStart + length;
+  const end = (dstStart + length) | 0;
   if (!inPlace) copyMasked(src, srcStart, dst, dstStart, length, turned);
   else if (length < WORDS_AT_HAND_FROM) maskBytesInPlace(dst, dstStart, end, turned);
   else if (words !== null) maskWords(dst, words, dstStart, end, turned);
@@ -68,15 +68,11 @@ function maskFirst(bytes: Uint8Array, start: number, end: number, key: number): 
 /** `maskInPlace` by the word, where nobody asks what came out. */
 function maskWords(bytes: Uint8Array, words: DataView, start: number, end: number, key: number): void {
   let at = start;
-  for (const last = end - 32; at <= last; at = (at + 32) | 0) {
+  for (const last = end - 16; at <= last; at = (at + 16) | 0) {
     words.setInt32(at, words.getInt32(at, true) ^ key, true);
     words.setInt32((at + 4) | 0, words.getInt32((at + 4) | 0, true) ^ key, true);
     words.setInt32((at + 8) | 0, words.getInt32((at + 8) | 0, true) ^ key, true);
     words.setInt32((at + 12) | 0, words.getInt32((at + 12) | 0, true) ^ key, true);
-    words.setInt32((at + 16) | 0, words.getInt32((at + 16) | 0, true) ^ key, true);
-    words.setInt32((at + 20) | 0, words.getInt32((at + 20) | 0, true) ^ key, true);
-    words.setInt32((at + 24) | 0, words.getInt32((at + 24) | 0, true) ^ key, true);
-    words.setInt32((at + 28) | 0, words.getInt32((at + 28) | 0, true) ^ key, true);
   }
   for (const last = end - 4; at <= last; at = (at + 4) | 0) words.setInt32(at, words.getInt32(at, true) ^ key, true);
   for (let k = key; at < end; k >>>= 8) {
