@@ -152,9 +152,9 @@ inline uint32_t BytesAhead(const uint8_t* data, size_t at) {
   return word;
 }
 
-// Reads all of a text of at least a vector, block by block, each judged by itself and the one before it (Keiser and
-// Lemire, "Validating UTF-8 in less than one instruction per byte", 2021). ASCII that follows ASCII needs no judging. The
-// last block ends where the text ends, and is read ahead of everything that may be written over it. Returns
+// Reads all of a text of at least a vector, block by block, each judged by itself and the one before it (the range look-up
+// of "Validating UTF-8 in less than one instruction per byte", 2021). ASCII that follows ASCII needs no judging. The last
+// block ends where the text ends, and is read ahead of everything that may be written over it. Returns
 // `kTextAscii`, `kTextInvalid`, or `kTextUtf8`, also where the last character is cut short.
 template <typename Vector, typename Source>
 inline int32_t Judge(const Source& text, size_t length) {
