@@ -1,6 +1,6 @@
 /**
  * Finds the sizes from which one way of doing a thing is faster than another: the constants `SCAN_FROM`, `MASK_FROM`,
- * `UTF8_FROM` and `ASCII_FROM` in `src/kernels/index.ts` (addon or TypeScript), and `WORDS_FROM` (words or bytes),
+ * `COPY_FROM`, `UTF8_FROM` and `ASCII_FROM` in `src/kernels/index.ts` (addon or TypeScript), and `WORDS_FROM` (words or bytes),
  * `BUILT_IN_FROM` and `ASCII_BUILT_IN_FROM` (Node's validator or ours) in `src/kernels/portable` were read off here.
  */
 

@@ -1,6 +1,7 @@
 /**
- * The variants of the native kernels against each other: what every wider register gains. The sizes from which vectors
- * judge text (`kJudgesFrom` in `native/vectors`) were read off here: scan adds no call a frame, so small ones show.
+ * The variants of the native kernels against each other: what every wider register gains. Scanning adds no call a
+ * frame, so small sizes show. That vectors take over from words at 16 bytes (`kVectorsFrom` in `native/mask.h`) was read
+ * off here.
  */
 
 import { EXPECT_MASK, FrameBatch, nativeVariants } from '../dist/kernels/index.js';
