@@ -1,7 +1,8 @@
 /**
  * Finds the sizes from which one way of doing a thing is faster than another: the constants `SCAN_FROM`, `MASK_FROM`,
- * `COPY_FROM`, `UTF8_FROM` and `ASCII_FROM` in `src/kernels/index.ts` (addon or TypeScript), and `WORDS_FROM` (words or bytes),
- * `BUILT_IN_FROM` and `ASCII_BUILT_IN_FROM` (Node's validator or ours) in `src/kernels/portable` were read off here.
+ * `COPY_FROM`, `UTF8_FROM` and `ASCII_FROM` in `src/kernels/index.ts` (addon or TypeScript), and `WORDS_FROM` (words or
+ * bytes), `BUILT_IN_FROM` and `ASCII_BUILT_IN_FROM` (Node's validator or ours) in `src/kernels/portable` were read off
+ * here.
  */
 
 import { isUtf8 } from 'node:buffer';

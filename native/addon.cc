@@ -3,9 +3,9 @@
 // It uses the C interface throughout: the C++ wrapper around it (node-addon-api) brings std::string and operator
 // delete into the binary, and one binary is to serve systems with any C++ runtime or none.
 //
-// Arrays are arguments; numbers go in and out through `control`, an array that both sides hold: a number costs a
-// crossing 6 ns as an argument and nothing there. A call that is refused (a wrong type, a number out of range) does
-// nothing and returns false; `src/kernels/native.ts` then lets the portable tier find the words for it.
+// Arrays are arguments; numbers go in and out through `control`, an array that both sides hold: as an argument each
+// would cost a call of Node-API. A call that is refused (a wrong type, a number out of range) does nothing and returns
+// false; `src/kernels/native.ts` then lets the portable tier find the words for it.
 
 #include <node_api.h>
 #include <stdlib.h>
@@ -66,8 +66,8 @@ struct Call {
            type == napi_int32_array;
   }
 
-  // Of what kind the array is costs 7 ns to ask here and 2 ns in JavaScript, where it is asked. An array of another
-  // kind has at least a byte an element, so that no byte outside of it is touched.
+  // Of what kind the array is takes several calls to find out here and next to nothing in JavaScript, where it is asked.
+  // An array of another kind has at least a byte an element, so that no byte outside of it is touched.
   bool TakeBytes(size_t at, Bytes* bytes) const {
     return napi_get_typedarray_info(env, values[at], nullptr, &bytes->length, reinterpret_cast<void**>(&bytes->data),
                                     nullptr, nullptr) == napi_ok;

@@ -65,7 +65,7 @@ function maskFirst(bytes: Uint8Array, start: number, end: number, key: number): 
   else maskWords(bytes, words, start, end, key);
 }
 
-/** `maskInPlace` by the word, where nobody asks what came out. */
+/** `maskInPlace` by the word, where nobody asks what came out: each store follows its load at once. */
 function maskWords(bytes: Uint8Array, words: DataView, start: number, end: number, key: number): void {
   let at = start;
   for (const last = end - 16; at <= last; at = (at + 16) | 0) {
@@ -135,6 +135,7 @@ export function maskInPlace(
   return words === null ? maskBytesInPlace(bytes, start, end, key) : maskWordsSeen(bytes, words, start, end, key);
 }
 
+/** `maskWords`, and what came out. */
 function maskWordsSeen(bytes: Uint8Array, words: DataView, start: number, end: number, key: number): number {
   let seen = 0;
   let at = start;
