@@ -7,24 +7,27 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { frame } from './frames.js';
+import { connect as connectTls } from 'node:tls';
+import { BINARY, frame, payloads, TEXT } from './frames.js';
 
 export class EchoLoad {
   #clients = [];
 
   /**
    * @param {number} port on the loopback address
-   * @param {{ connections: number, inFlight: number, size: number }} workload
+   * @param {{ connections: number, inFlight: number, size: number, text?: boolean, tls?: boolean }} workload
    */
-  constructor(port, { connections, inFlight, size }) {
-    const payload = randomBytes(size);
-    const masked = Buffer.from(frame(payload));
-    const echoed = Buffer.from(frame(payload, { key: null }));
+  constructor(port, { connections, inFlight, size, text = false, tls = false }) {
+    const payload = text ? payloads.ascii(size) : randomBytes(size);
+    const opcode = text ? TEXT : BINARY;
+    const masked = Buffer.from(frame(payload, { opcode }));
+    const echoed = Buffer.from(frame(payload, { opcode, key: null }));
     // Sent and expected in a row, so that any number of frames is one slice.
     const requests = Buffer.concat(Array(inFlight).fill(masked));
     const responses = Buffer.concat(Array(inFlight + 1).fill(echoed));
     for (let i = 0; i < connections; i++) {
-      this.#clients.push(new Client(port, { inFlight, requests, responses, sent: masked.length, back: echoed.length }));
+      const bytes = { requests, responses, sent: masked.length, back: echoed.length };
+      this.#clients.push(new Client(port, { inFlight, tls, ...bytes }));
     }
   }
 
@@ -69,7 +72,8 @@ class Client {
 
   constructor(port, options) {
     this.#options = options;
-    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    const address = { port, host: '127.0.0.1', noDelay: true };
+    this.#socket = options.tls ? connectTls({ ...address, rejectUnauthorized: false }) : connect(address);
   }
 
   async connect() {

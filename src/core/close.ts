@@ -67,6 +67,15 @@ export function closePayload(code: number, reason: string): Uint8Array {
   return payload;
 }
 
+/**
+ * Finds out whether a Close may be sent.
+ *
+ * @throws LocalProtocolError `INVALID_CLOSE_CODE` or `INVALID_CLOSE_REASON`
+ */
+export function checkClose(code: number, reason: string): void {
+  closePayload(code, reason);
+}
+
 /** What the payload of a peer's Close says, or the violation that it is. */
 export function parseClose(payload: Uint8Array): { code: number; reason: string } | Violation {
   if (payload.length === 0) return { code: CloseCode.NO_STATUS_RECEIVED, reason: '' };

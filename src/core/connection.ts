@@ -288,12 +288,13 @@ export class Connection {
 
   /**
    * Queues a text message, or with `finished` false a fragment of one; a surrogate pair may be split over fragments.
+   * Bytes must be UTF-8, of which a character may be split over fragments, and are otherwise treated as by `queueBytes`.
    *
-   * @returns and throws as `queue`
+   * @returns and throws as `queue`; LocalProtocolError `INVALID_UTF8`
    */
-  queueText(text: string, finished = true): boolean {
+  queueText(text: string | Uint8Array, finished = true): boolean {
     this.#requireOpen();
-    const queued = this.#sender.text(text, finished);
+    const queued = text instanceof Uint8Array ? this.#sender.utf8(text, finished) : this.#sender.text(text, finished);
     return queued ?? this.#overflowed();
   }
 

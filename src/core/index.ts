@@ -3,7 +3,7 @@
  * bytes come out; sockets, timers and servers are somebody else's.
  */
 
-export { CloseCode, isSendableCode } from './close.js';
+export { CloseCode, checkClose, isSendableCode } from './close.js';
 export { Connection, type Transport } from './connection.js';
 export { LocalProtocolError, ProtocolError, RemoteProtocolError } from './errors.js';
 export {

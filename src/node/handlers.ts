@@ -2,7 +2,9 @@
 
 import type { Duplex } from 'node:stream';
 import { CloseCode, type CloseConnection, type Connection, Kind } from '../core/index.js';
+import { closeChannel, errorChannel, messageChannel, openChannel } from './diagnostics.js';
 import { Link, type LinkOwner } from './link.js';
+import type { Meter } from './meter.js';
 import { Peer, type PeerInit } from './peer.js';
 import { asError, warn } from './thrown.js';
 
@@ -13,8 +15,11 @@ export type HandlerResult = unknown;
 export interface Handlers<Data = unknown> {
   /** The connection is open. */
   open?(ws: Peer<Data>): HandlerResult;
-  /** A message came: text as a string, binary as a Buffer over the memory it arrived in. */
-  message?(ws: Peer<Data>, data: string | Buffer): HandlerResult;
+  /**
+   * A message came: text as a string (or with `textFormat` `'bytes'` as a Buffer, which is valid UTF-8), binary as a
+   * Buffer over the memory it arrived in.
+   */
+  message?(ws: Peer<Data>, data: string | Buffer, isBinary: boolean): HandlerResult;
   /** A Ping came, and was answered. */
   ping?(ws: Peer<Data>, payload: Buffer): HandlerResult;
   /** A Pong came. */
@@ -31,12 +36,24 @@ export interface Handlers<Data = unknown> {
   error?(ws: Peer<Data>, error: Error): void;
 }
 
+/** What sessions of one server or client have in common. */
+export interface SessionSettings {
+  /** Whether texts are handed out as strings or as bytes. */
+  readonly textFormat?: 'string' | 'bytes';
+  /** After so many milliseconds without a message a connection is closed with 1001; never by default. */
+  readonly idleTimeout?: number;
+  /** What measures the handlers of messages. */
+  readonly meter?: Meter;
+}
+
+const NO_SETTINGS: SessionSettings = Object.freeze({});
+
 /** Calls the handlers for one connection. */
 export class Session<Data> implements LinkOwner {
   readonly peer: Peer<Data>;
   readonly #link: Link;
-  readonly #connection: Connection;
   readonly #handlers: Handlers<Data>;
+  readonly #settings: SessionSettings;
   readonly #gone: (session: Session<Data>) => void;
 
   /** @param gone called once, when nothing follows any more */
@@ -46,16 +63,18 @@ export class Session<Data> implements LinkOwner {
     handlers: Handlers<Data>,
     init: PeerInit<Data>,
     gone: (session: Session<Data>) => void,
+    settings = NO_SETTINGS,
   ) {
-    this.#link = new Link(stream, connection, this);
-    this.#connection = connection;
+    this.#link = new Link(stream, connection, this, settings.idleTimeout);
     this.#handlers = handlers;
+    this.#settings = settings;
     this.#gone = gone;
     this.peer = new Peer(this.#link, init);
   }
 
   /** @param first what was read from the stream before */
   start(first: Uint8Array): void {
+    if (openChannel.hasSubscribers) openChannel.publish({ ws: this.peer });
     const { open } = this.#handlers;
     this.#link.start(first, open === undefined ? undefined : this.#call(() => open.call(this.#handlers, this.peer)));
   }
@@ -63,16 +82,14 @@ export class Session<Data> implements LinkOwner {
   onEvent(kind: Kind): Promise<void> | undefined {
     const handlers = this.#handlers;
     const { peer } = this;
-    const connection = this.#connection;
+    const { connection } = this.#link;
     try {
       let result: HandlerResult;
       switch (kind) {
         case Kind.TEXT:
-          result = handlers.message?.(peer, connection.text());
-          break;
+          return this.#message(this.#settings.textFormat === 'bytes' ? connection.bytes() : connection.text(), false);
         case Kind.BYTES:
-          result = handlers.message?.(peer, connection.bytes() as Buffer);
-          break;
+          return this.#message(connection.bytes(), true);
         case Kind.PING:
           result = handlers.ping?.(peer, connection.copy() as Buffer);
           break;
@@ -101,8 +118,25 @@ export class Session<Data> implements LinkOwner {
     this.#gone(this);
   }
 
-  #closed({ code, reason, error }: CloseConnection): HandlerResult {
+  /** Called by `onEvent`, which catches what a handler throws. */
+  #message(data: string | Uint8Array, isBinary: boolean): Promise<void> | undefined {
+    const { peer } = this;
+    if (messageChannel.hasSubscribers) messageChannel.publish({ ws: peer, data, isBinary });
+    const { meter } = this.#settings;
+    if (meter === undefined) return this.#settle(this.#handlers.message?.(peer, data as string | Buffer, isBinary));
+    const started = meter.start();
+    let settled: Promise<void> | undefined;
+    try {
+      settled = this.#settle(this.#handlers.message?.(peer, data as string | Buffer, isBinary));
+    } finally {
+      if (settled === undefined) meter.stop(started);
+    }
+    return settled?.then(() => meter.stop(started));
+  }
+
+  #closed({ code, reason, origin, error }: CloseConnection): HandlerResult {
     if (error !== null) this.#report(error);
+    if (closeChannel.hasSubscribers) closeChannel.publish({ ws: this.peer, code, reason, origin });
     return this.#handlers.close?.(this.peer, code, reason);
   }
 
@@ -123,11 +157,12 @@ export class Session<Data> implements LinkOwner {
   /** A handler threw: this connection is closed, and no other. */
   #failed(thrown: unknown): void {
     if (this.#handlers.error === undefined) warn(thrown);
-    else this.#report(asError(thrown));
+    this.#report(asError(thrown));
     this.peer.close(CloseCode.INTERNAL_ERROR);
   }
 
   #report(error: Error): void {
+    if (errorChannel.hasSubscribers) errorChannel.publish({ ws: this.peer, error });
     try {
       const result: HandlerResult = this.#handlers.error?.(this.peer, error);
       // An async function may be given where one that returns nothing is asked for.

@@ -1,19 +1,22 @@
 /**
- * The seam between a `Connection` and whatever moves its bytes, today any Duplex stream. Servers, clients and pub/sub
- * know this file and no socket.
+ * The seam between a `Connection` and whatever moves its bytes. Servers, clients and pub/sub know this file and no
+ * socket.
  *
  * Reading: a chunk is handed to the connection and its events to the owner, one at a time. While the owner works on
  * one (its promise is pending) or more is queued to be sent than `sendHighWater`, no further event is handed out;
- * when that lasts beyond the turn, or raw bytes pile up, the stream is paused, and TCP holds the peer.
+ * when that lasts beyond the turn, or raw bytes pile up, reading is paused, and TCP holds the peer.
  *
  * Writing: what a turn queues leaves in one write, and one write is under way at a time, so that a Pong can overtake
- * what still waits in the connection. What is acknowledged is what the stream has called back for.
+ * what still waits in the connection. What is acknowledged is what the system has taken.
  */
 
 import type { Duplex } from 'node:stream';
-import { type Connection, ConnectionState, Kind } from '../core/index.js';
-import { startReading } from './reads.js';
-import { atTurnEnd } from './turn.js';
+import { CloseCode, CloseConnection, type Connection, ConnectionState, checkClose, Kind } from '../core/index.js';
+import { transportFor } from './handle.js';
+import { IdleWatch } from './idle.js';
+import { Outbox, type OutboxOwner, type Sendable } from './outbox.js';
+import type { Transport, TransportOwner } from './transport.js';
+import { atTurnEnd, type TurnEnd } from './turn.js';
 import { type Timed, wheel } from './wheel.js';
 
 /** Whoever handles the events of a link. */
@@ -23,9 +26,9 @@ export interface LinkOwner {
    * reject.
    */
   onEvent(kind: Kind): Promise<void> | undefined;
-  /** A drain that a `queue…` had asked for has come, or the stream has closed instead. A promise holds events as that of `onEvent` does. */
+  /** A drain that a `send` had asked for has come, or the stream has closed instead. A promise holds events as that of `onEvent` does. */
   onDrain(): Promise<void> | undefined;
-  /** The stream failed; a close event follows. */
+  /** The stream failed, or a Blob to be sent could not be read. */
   onStreamError(error: Error): void;
   /** The stream is closed and the close event was handled: nothing follows. */
   onGone(): void;
@@ -34,32 +37,42 @@ export interface LinkOwner {
 /** The most bytes of one write: how far a Pong can be held up. */
 const WRITE_SIZE = 1024 * 1024;
 
-/** Where the views of one write are gathered; empty between two. */
-const gathered: Uint8Array[] = [];
-
 const HOLD_OWNER = 1;
 const HOLD_DRAIN = 2;
+const HOLD_USER = 4;
 
-export class Link implements Timed {
+export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   bucket: number | null = null;
   readonly connection: Connection;
-  #stream: Duplex;
   readonly #owner: LinkOwner;
+  #transport: Transport;
+  #outbox: Outbox | null = null;
+  readonly #idle: IdleWatch | null;
   #holds = 0;
   #pending = 0;
+  #corks = 0;
+  #writing = 0;
   #pumping = false;
   #turnAsked = false;
-  #writing = 0;
+  #drainDue = false;
   #reading = true;
   #streamClosed = false;
   #ended = false;
   #closeTold = false;
   #gone = false;
+  /** Data messages, both ways. */
+  messagesReceived = 0;
+  messagesSent = 0;
+  /** Bytes of frames, both ways; sent are those that the system has taken. */
+  bytesReceived = 0;
+  bytesSent = 0;
 
-  constructor(stream: Duplex, connection: Connection, owner: LinkOwner) {
-    this.#stream = stream;
+  /** @param idleTimeout after so many milliseconds without a message the connection is closed with 1001 */
+  constructor(stream: Duplex, connection: Connection, owner: LinkOwner, idleTimeout = Number.POSITIVE_INFINITY) {
     this.connection = connection;
     this.#owner = owner;
+    this.#idle = idleTimeout === Number.POSITIVE_INFINITY ? null : new IdleWatch(idleTimeout);
+    this.#transport = transportFor(stream, this);
   }
 
   /**
@@ -69,15 +82,71 @@ export class Link implements Timed {
    * @param opened the promise of work to be done before the first event is handed out
    */
   start(first: Uint8Array, opened: Promise<void> | undefined): void {
-    if (first.length > 0) this.connection.receiveData(first);
+    if (first.length > 0) this.#receive(first);
     if (opened !== undefined) this.#holdFor(opened);
-    this.#stream = startReading(this.#stream, this.#onData);
-    this.#stream.on('end', this.#onEnd);
-    this.#stream.on('error', this.#onError);
-    this.#stream.on('close', this.#onClose);
-    // The end may have come already: a socket tells of it, unread, when nothing is before it.
-    if (this.#stream.readableEnded) this.connection.receiveData(null);
+    this.#transport.start();
     this.onDeadline(wheel.now());
+  }
+
+  // What the owner's side asks for.
+
+  /** Whether messages can be sent. */
+  get canSend(): boolean {
+    return this.connection.canSend && this.#outbox?.isClosing !== true;
+  }
+
+  /** Bytes sent that the system has not taken yet. */
+  get bufferedAmount(): number {
+    return this.connection.queuedBytes + (this.#outbox?.bytes ?? 0);
+  }
+
+  /**
+   * Sends a message: a string as text, everything else as binary, or bytes as text with `binary` false. A Blob is read
+   * first, and what is sent behind it waits. Large payloads are not copied and must not change before they are written.
+   *
+   * @returns false when more than `sendHighWater` bytes are queued, upon which `onDrain` follows, or when nothing can
+   *   be sent any more
+   * @throws SendLimitError; LocalProtocolError `INVALID_PAYLOAD`, `INVALID_UTF8`
+   */
+  send(data: Sendable, binary = typeof data !== 'string'): boolean {
+    if (!this.canSend) return false;
+    if (typeof data === 'string' && this.#outbox === null) return this.sendNow(data, binary);
+    const message = typeof data === 'string' || data instanceof Blob ? data : bytesOf(data);
+    if (this.#outbox === null) {
+      if (!(message instanceof Blob)) return this.sendNow(message, binary);
+      this.#outbox = new Outbox(this);
+    }
+    return this.#outbox.push(message, binary);
+  }
+
+  sendNow(data: string | Uint8Array, binary: boolean): boolean {
+    const { connection } = this;
+    const before = connection.queuedBytes;
+    const more = binary ? connection.queueBytes(data as Uint8Array) : connection.queueText(data);
+    if (more || connection.queuedBytes > before) this.messagesSent++;
+    if (!this.#pumping) this.#askForTurn();
+    return more;
+  }
+
+  /**
+   * Starts the closing handshake behind what was sent before. Closing again does nothing.
+   *
+   * @throws LocalProtocolError for a code or reason that may not be sent
+   */
+  close(code: number, reason: string): void {
+    if (!this.canSend) return;
+    if (this.#outbox === null) {
+      this.closeNow(code, reason);
+      return;
+    }
+    checkClose(code, reason);
+    this.#outbox.close(code, reason);
+  }
+
+  closeNow(code: number, reason: string): void {
+    if (!this.connection.canSend) return;
+    this.connection.queue(new CloseConnection(code, reason));
+    this.wake();
   }
 
   /** Something was queued, or the state of the connection changed, outside of an event. */
@@ -85,43 +154,115 @@ export class Link implements Timed {
     if (!this.#pumping) this.#askForTurn();
   }
 
+  /** Writes nothing until as many calls of `uncork` follow. */
+  cork(): void {
+    this.#corks++;
+  }
+
+  /** Writes, at once, what was sent since `cork`. */
+  uncork(): void {
+    if (--this.#corks === 0) this.#flush();
+  }
+
+  /** Hands out no event, and reads nothing, until `resume`. */
+  pause(): void {
+    this.#hold(HOLD_USER);
+    this.wake();
+  }
+
+  resume(): void {
+    if ((this.#holds & HOLD_USER) !== 0) this.#release(HOLD_USER);
+  }
+
+  get isPaused(): boolean {
+    return (this.#holds & HOLD_USER) !== 0;
+  }
+
   /** Gives the connection up and cuts the stream off. No event follows but a close event, unless there was one. */
   destroy(): void {
     this.connection.abort();
-    this.#stream.destroy();
+    this.#holds &= ~HOLD_USER;
+    this.#transport.destroy();
+  }
+
+  // What the outbox says.
+
+  onOutboxEmpty(owedDrain: boolean): void {
+    this.#outbox = null;
+    if (owedDrain && !this.connection.needsDrain) this.#drained();
+  }
+
+  /** A message that cannot be sent leaves a gap, so nothing may follow it. */
+  onOutboxError(error: Error): void {
+    this.#owner.onStreamError(error);
+    this.closeNow(CloseCode.INTERNAL_ERROR, '');
+  }
+
+  // What the transport says.
+
+  onData(chunk: Buffer): void {
+    this.#receive(chunk);
+    this.#pump();
+  }
+
+  onSharedData(chunk: Buffer): void {
+    this.#receive(Buffer.from(chunk));
+    this.#pump();
+  }
+
+  onEnd(): void {
+    this.connection.receiveData(null);
+    this.#pump();
+  }
+
+  onError(error: Error): void {
+    // After the close event nothing is left that could fail.
+    if (this.connection.state !== ConnectionState.CLOSED) this.#owner.onStreamError(error);
+  }
+
+  onClose(): void {
+    this.#streamClosed = true;
+    wheel.set(this, null);
+    this.connection.receiveData(null);
+    this.#holds &= ~HOLD_USER;
+    // Whoever waits for a drain would wait for ever, and hold the close event meanwhile.
+    if ((this.#owesDrain || this.#drainDue) && !this.#closeTold) this.#drained();
+    else this.#release(HOLD_DRAIN);
+  }
+
+  onWritten(error?: Error | null): void {
+    this.#acknowledge();
+    if (error) return;
+    this.#flush();
+    if (this.#drainDue) this.#drained();
   }
 
   onDeadline(now: number): void {
     const { connection } = this;
     connection.handleTimeout(now);
+    if (this.#idle?.isIdle(this, now)) this.close(CloseCode.GOING_AWAY, 'idle');
     this.#pump();
-    if (connection.transport === 'destroy' && connection.nextDeadline() === null) this.#stream.destroy();
+    if (connection.transport === 'destroy' && connection.nextDeadline() === null) this.#transport.destroy();
     else this.#armDeadline();
   }
 
-  readonly #onData = (chunk: Buffer): void => {
+  onTurnEnd(): void {
+    this.#turnAsked = false;
+    if (this.#drainDue) this.#drained();
+    this.#flush();
+    if (!this.#wantsReading()) this.#setReading(false);
+  }
+
+  // What comes of it.
+
+  get #owesDrain(): boolean {
+    return this.connection.needsDrain || this.#outbox?.owesDrain === true;
+  }
+
+  #receive(chunk: Uint8Array): void {
+    this.bytesReceived += chunk.length;
     this.connection.receiveData(chunk);
-    this.#pump();
-  };
-
-  readonly #onEnd = (): void => {
-    this.connection.receiveData(null);
-    this.#pump();
-  };
-
-  readonly #onError = (error: Error): void => {
-    // After the close event nothing is left that could fail.
-    if (this.connection.state !== ConnectionState.CLOSED) this.#owner.onStreamError(error);
-  };
-
-  readonly #onClose = (): void => {
-    this.#streamClosed = true;
-    wheel.set(this, null);
-    this.connection.receiveData(null);
-    // Whoever waits for a drain would wait for ever, and hold the close event meanwhile.
-    if (this.connection.needsDrain && !this.#closeTold) this.#drained();
-    else this.#release(HOLD_DRAIN);
-  };
+  }
 
   /** Hands out events until there are none or something holds them, then writes what came of it. */
   #pump(): void {
@@ -129,10 +270,11 @@ export class Link implements Timed {
     this.#pumping = true;
     const { connection } = this;
     for (;;) {
-      if (connection.needsDrain && !this.#streamClosed) this.#hold(HOLD_DRAIN);
+      if (this.#owesDrain && !this.#streamClosed) this.#hold(HOLD_DRAIN);
       const kind = connection.poll();
       if (kind === Kind.NEED_DATA || kind === Kind.PAUSED) break;
-      if (kind === Kind.CLOSE) this.#closeTold = true;
+      if (kind === Kind.TEXT || kind === Kind.BYTES) this.messagesReceived++;
+      else if (kind === Kind.CLOSE) this.#closeTold = true;
       const pending = this.#owner.onEvent(kind);
       if (pending !== undefined) this.#holdFor(pending);
     }
@@ -167,14 +309,8 @@ export class Link implements Timed {
   #askForTurn(): void {
     if (this.#turnAsked) return;
     this.#turnAsked = true;
-    atTurnEnd(this.#onTurnEnd);
+    atTurnEnd(this);
   }
-
-  readonly #onTurnEnd = (): void => {
-    this.#turnAsked = false;
-    this.#flush();
-    if (!this.#wantsReading()) this.#setReading(false);
-  };
 
   /** Reads on when more is wanted; stops when it is not, at once only where bytes pile up. */
   #settleReading(): void {
@@ -192,55 +328,55 @@ export class Link implements Timed {
   #setReading(reading: boolean): void {
     if (this.#reading === reading || this.#streamClosed) return;
     this.#reading = reading;
-    if (reading) this.#stream.resume();
-    else this.#stream.pause();
+    if (reading) this.#transport.resume();
+    else this.#transport.pause();
   }
 
   #flush(): void {
-    if (this.#streamClosed || this.#ended) return;
+    if (this.#streamClosed || this.#ended || this.#corks > 0) return;
     const { connection } = this;
+    const transport = this.#transport;
     if (connection.state !== ConnectionState.OPEN) this.#armDeadline();
-    if (this.#writing > 0 || this.#stream.destroyed) return;
-    if (!connection.hasOutput) {
-      const { transport } = connection;
-      if (transport === 'half-close' || transport === 'destroy') {
-        this.#ended = true;
-        this.#stream.end();
+    while (this.#writing === 0 && !transport.destroyed) {
+      if (!connection.hasOutput) {
+        const advice = connection.transport;
+        if (advice === 'half-close' || advice === 'destroy') {
+          this.#ended = true;
+          transport.end();
+        }
+        return;
       }
-      return;
+      const parts: Uint8Array[] = [];
+      this.#writing = connection.takeOutput(parts, WRITE_SIZE);
+      if (!transport.write(parts)) return;
+      this.#acknowledge();
+      // To drain at once would be to hand out, and to send, without end.
+      if (this.#drainDue) this.#askForTurn();
     }
-    const stream = this.#stream;
-    this.#writing = connection.takeOutput(gathered, WRITE_SIZE);
-    if (gathered.length === 1) {
-      stream.write(gathered.pop(), this.#onWritten);
-      return;
-    }
-    const parts = gathered.splice(0);
-    const last = parts.length - 1;
-    stream.cork();
-    for (let i = 0; i < last; i++) stream.write(parts[i]);
-    stream.write(parts[last], this.#onWritten);
-    stream.uncork();
   }
 
-  readonly #onWritten = (error?: Error | null): void => {
+  #acknowledge(): void {
     const { connection } = this;
     const owedDrain = connection.needsDrain;
-    connection.acknowledge(this.#writing);
+    const size = this.#writing;
     this.#writing = 0;
-    if (error) return;
-    this.#flush();
-    if (owedDrain && !connection.needsDrain) this.#drained();
-  };
+    this.bytesSent += size;
+    connection.acknowledge(size);
+    if (owedDrain && !connection.needsDrain) this.#drainDue = true;
+  }
 
   #drained(): void {
+    this.#drainDue = false;
     const pending = this.#owner.onDrain();
     if (pending !== undefined) this.#holdFor(pending);
     this.#release(HOLD_DRAIN);
   }
 
   #armDeadline(): void {
-    if (!this.#streamClosed) wheel.set(this, this.connection.nextDeadline());
+    if (this.#streamClosed) return;
+    const deadline = this.connection.nextDeadline();
+    const idle = this.#idle !== null && this.connection.canSend ? this.#idle.deadline : null;
+    wheel.set(this, deadline === null || idle === null ? (deadline ?? idle) : Math.min(deadline, idle));
   }
 
   /** After the stream has closed: tells the owner, once the last event is handled. */
@@ -249,4 +385,11 @@ export class Link implements Timed {
     this.#gone = true;
     this.#owner.onGone();
   }
+}
+
+function bytesOf(data: Exclude<Sendable, string | Blob>): Uint8Array {
+  if (data instanceof Uint8Array) return data;
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  // What is no memory at all, the connection refuses.
+  return data instanceof ArrayBuffer || data instanceof SharedArrayBuffer ? new Uint8Array(data) : data;
 }

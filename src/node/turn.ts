@@ -3,16 +3,21 @@
  * ends, once a connection.
  */
 
-let waiting: (() => void)[] = [];
+/** Something to be done at the end of a turn; an object, because a closure for each connection would cost memory. */
+export interface TurnEnd {
+  onTurnEnd(): void;
+}
+
+let waiting: TurnEnd[] = [];
 
 function run(): void {
-  const callbacks = waiting;
+  const entries = waiting;
   waiting = [];
-  for (const callback of callbacks) callback();
+  for (const entry of entries) entry.onTurnEnd();
 }
 
 /** Calls back when the current turn ends. Asking twice calls twice: whoever asks remembers that it has. */
-export function atTurnEnd(callback: () => void): void {
+export function atTurnEnd(entry: TurnEnd): void {
   if (waiting.length === 0) setImmediate(run);
-  waiting.push(callback);
+  waiting.push(entry);
 }

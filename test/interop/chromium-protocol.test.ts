@@ -79,7 +79,8 @@ describe.skipIf(skipChromium)(chromiumTitle, () => {
       },
       upgrade: (request) => handlers.upgrade?.(request),
       open: (ws) => handlers.open?.(ws),
-      message: (ws, data) => (handlers.message === undefined ? ws.send(data) : handlers.message(ws, data)),
+      message: (ws, data, isBinary) =>
+        handlers.message === undefined ? ws.send(data) : handlers.message(ws, data, isBinary),
       close: (_ws, code, reason) => closes.push({ code, reason }),
     });
     browser = await Chromium.launch();

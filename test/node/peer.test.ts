@@ -82,7 +82,7 @@ describe('send', () => {
 
   test('what is neither string nor bytes is refused, and nothing changes', async () => {
     const { peer, client } = await pair();
-    for (const wrong of [undefined, null, 5, {}, [1], new ArrayBuffer(3)]) {
+    for (const wrong of [undefined, null, 5, {}, [1]]) {
       expect(() => peer.send(wrong as unknown as string)).toThrow(LocalProtocolError);
     }
     peer.send('right');
@@ -160,7 +160,7 @@ describe('sendHardLimit', () => {
       refused = error;
     }
     expect(refused).toBeInstanceOf(SendLimitError);
-    expect((refused as SendLimitError).event.data).toBe(again);
+    expect((refused as SendLimitError).event?.data).toBe(again);
     peer.send('small');
     await client.frameAt(1);
     expect(client.texts()).toEqual(['small']);

@@ -110,36 +110,44 @@ afterEach(async () => {
 
 // Servers.
 
-/** By the port of the client. A handle, because a link may give it to a socket of its own. */
-const serverHandles = new Map<number, object>();
+/** What tests look at of a socket's handle. */
+interface Handle {
+  readonly bytesRead: number;
+  /** Bytes that wait to be written. */
+  readonly writeQueueSize: number;
+  writeBuffer(request: unknown, buffer: Buffer): unknown;
+  writev(request: unknown, buffers: Buffer[], allBuffers: boolean): unknown;
+}
+
+/** By the port of the client. A handle, because a link takes it out of its socket. */
+const serverHandles = new Map<number, Handle>();
 subscribe('net.server.socket', (message) => {
-  const { socket } = message as { socket: Socket & { _handle: object } };
+  const { socket } = message as { socket: Socket & { _handle: Handle } };
   if (socket.remotePort !== undefined) serverHandles.set(socket.remotePort, socket._handle);
 });
 
 /** The server's end of a client's socket. */
-export function serverEndOf(client: Socket): Socket {
+export function serverEndOf(client: Socket): Pick<Handle, 'bytesRead' | 'writeQueueSize'> & { destroyed: boolean } {
   const handle = serverHandles.get(client.localPort as number);
   if (handle === undefined) throw new Error('the server has not seen this client');
   const owner = Object.getOwnPropertySymbols(handle).find(({ description }) => description === 'owner_symbol');
-  return (handle as Record<symbol, Socket>)[owner as symbol];
+  const { destroyed } = (handle as unknown as Record<symbol, Socket>)[owner as symbol];
+  const { bytesRead, writeQueueSize } = handle;
+  return { destroyed, bytesRead, writeQueueSize };
 }
 
 /** The system calls by which the server's end of a client's socket is written to, from now on. */
 export function writesTo(client: Socket): Buffer[] {
-  const socket = serverEndOf(client) as Socket & {
-    _write(chunk: Buffer, ...rest: unknown[]): void;
-    _writev(chunks: { chunk: Buffer }[], ...rest: unknown[]): void;
-  };
+  const handle = serverHandles.get(client.localPort as number) as Handle;
   const writes: Buffer[] = [];
-  const { _write, _writev } = socket;
-  socket._write = (chunk, ...rest) => {
-    writes.push(chunk);
-    _write.call(socket, chunk, ...rest);
+  const { writeBuffer, writev } = handle;
+  handle.writeBuffer = (request, buffer) => {
+    writes.push(Buffer.from(buffer));
+    return writeBuffer.call(handle, request, buffer);
   };
-  socket._writev = (chunks, ...rest) => {
-    writes.push(Buffer.concat(chunks.map(({ chunk }) => chunk)));
-    _writev.call(socket, chunks, ...rest);
+  handle.writev = (request, buffers, allBuffers) => {
+    writes.push(Buffer.concat(buffers));
+    return writev.call(handle, request, buffers, allBuffers);
   };
   return writes;
 }
@@ -164,7 +172,7 @@ export function recording<Data = unknown>(): { log: Log; handlers: Required<Hand
     };
   const handlers: Required<Handlers<Data>> = {
     open: note('open'),
-    message: note('message'),
+    message: (ws, data) => note('message')(ws, data),
     ping: note('ping'),
     pong: note('pong'),
     drain: note('drain'),

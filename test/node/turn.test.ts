@@ -1,6 +1,10 @@
 import { describe, expect, test, vi } from 'vitest';
-import { atTurnEnd } from '../../src/node/turn.js';
+import { atTurnEnd as ask } from '../../src/node/turn.js';
 import { turns } from './support.js';
+
+function atTurnEnd(callback: () => void): void {
+  ask({ onTurnEnd: callback });
+}
 
 describe('atTurnEnd', () => {
   test('calls back when the turn ends, after its promises, in the order of asking', async () => {

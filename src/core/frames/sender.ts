@@ -6,6 +6,7 @@
  */
 
 import { Buffer } from 'node:buffer';
+import { UTF8_ACCEPT, UTF8_REJECT } from '../../kernels/index.js';
 import { LocalProtocolError } from '../errors.js';
 import { BytesMessage, TextMessage } from '../events.js';
 import type { Extension } from '../extensions/extension.js';
@@ -22,10 +23,10 @@ const OVER_LIMIT = 'more bytes than sendHardLimit would be queued';
 /** A message would have passed `sendHardLimit`; it comes back in `event`. */
 export class SendLimitError extends LocalProtocolError {
   override readonly name = 'SendLimitError';
-  /** The message, as it was to be sent. */
-  readonly event: TextMessage | BytesMessage;
+  /** The message, as it was to be sent; null for one that is no string or bytes yet, such as a Blob. */
+  readonly event: TextMessage | BytesMessage | null;
 
-  constructor(event: TextMessage | BytesMessage) {
+  constructor(event: TextMessage | BytesMessage | null) {
     super('SEND_HARD_LIMIT', OVER_LIMIT);
     this.event = event;
   }
@@ -40,6 +41,8 @@ export class MessageSender {
   #unfinished = 0;
   /** The first half of a surrogate pair that a fragment ended with. */
   #half = '';
+  /** The state of UTF-8 after a fragment of bytes. */
+  #utf8 = UTF8_ACCEPT;
   #needsDrain = false;
 
   constructor(config: ConnectionConfig, isServer: boolean, extensions: readonly Extension[]) {
@@ -72,9 +75,27 @@ export class MessageSender {
     return bytes;
   }
 
+  /** Queues text that is UTF-8 already; null as for `text`. */
+  utf8(data: Uint8Array, finished: boolean): boolean | null {
+    if (this.#half !== '') throw new LocalProtocolError('MESSAGE_UNFINISHED', 'half a character waits to be continued');
+    const first = this.#firstByte(TEXT, finished);
+    const state = this.#config.kernels.utf8(data, 0, data.length, this.#utf8);
+    if (state === UTF8_REJECT || (finished && state !== UTF8_ACCEPT)) {
+      throw new LocalProtocolError('INVALID_UTF8', 'the bytes of a text are not UTF-8');
+    }
+    if (this.#isOver(data.length)) return this.#refuse(new BytesMessage(data, finished));
+    this.#write(first, data);
+    this.#utf8 = state;
+    this.#unfinished = finished ? 0 : TEXT;
+    return this.withinHighWater();
+  }
+
   /** Queues text; null when it was over the hard limit and not thrown back. */
   text(text: string, finished: boolean): boolean | null {
-    if (typeof text !== 'string') throw new LocalProtocolError('INVALID_PAYLOAD', 'text must be a string');
+    if (typeof text !== 'string') throw new LocalProtocolError('INVALID_PAYLOAD', 'text must be a string or bytes');
+    if (this.#utf8 !== UTF8_ACCEPT) {
+      throw new LocalProtocolError('MESSAGE_UNFINISHED', 'half a character waits to be continued');
+    }
     const first = this.#firstByte(TEXT, finished);
     if (this.output.queuedBytes + text.length * 3 > this.#config.sendHardLimit) {
       // Three bytes a code unit was a guess on the safe side; now the truth is worth its price.
@@ -99,8 +120,7 @@ export class MessageSender {
     if (!(data instanceof Uint8Array)) throw new LocalProtocolError('INVALID_PAYLOAD', 'data must be a Uint8Array');
     const first = this.#firstByte(BINARY, finished);
     if (this.#isOver(data.length)) return this.#refuse(new BytesMessage(data, finished));
-    if (this.#extensions.length === 0) this.#writer.writeBytes(first, data);
-    else this.#writeEncoded(first, data);
+    this.#write(first, data);
     this.#unfinished = finished ? 0 : BINARY;
     return this.withinHighWater();
   }
@@ -152,6 +172,11 @@ export class MessageSender {
 
   #noteDrain(): void {
     if (this.output.queuedBytes <= this.#config.sendLowWater) this.#needsDrain = false;
+  }
+
+  #write(first: number, payload: Uint8Array): void {
+    if (this.#extensions.length === 0) this.#writer.writeBytes(first, payload);
+    else this.#writeEncoded(first, payload);
   }
 
   #writeEncoded(first: number, payload: Uint8Array): void {
