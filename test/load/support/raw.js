@@ -2,20 +2,20 @@
 
 import { connect } from 'node:net';
 
-const request =
-  'GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+const request = (path) =>
+  `GET ${path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
   'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n';
 
 /**
  * A socket behind its opening handshake, paused: nothing is read of what follows.
  *
  * @param {number} port on the loopback address
- * @param {{ localAddress?: string }} [options]
+ * @param {{ localAddress?: string, path?: string }} [options]
  * @returns {Promise<import('node:net').Socket>}
  */
-export function open(port, options = {}) {
+export function open(port, { path = '/', ...options } = {}) {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true, ...options });
-  socket.write(request);
+  socket.write(request(path));
   return new Promise((resolve, reject) => {
     socket.once('error', reject);
     socket.once('data', (chunk) => {
