@@ -33,10 +33,10 @@ export class Child {
   #ids = 0;
   #keeper: ChildProcess | null = null;
 
-  private constructor(name: string) {
+  private constructor(name: string, flags: readonly string[]) {
     this.#name = name;
     const path = fileURLToPath(new URL(name, import.meta.url));
-    this.#process = fork(path, { execArgv: ['--expose-gc'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#process = fork(path, { execArgv: ['--expose-gc', ...flags], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
     this.#process.on('message', (answer: Answer) => this.#answered(answer));
     this.#process.on('exit', (code, signal) => {
       running.delete(this);
@@ -46,9 +46,12 @@ export class Child {
     running.add(this);
   }
 
-  /** @param name of the file */
-  static async start(name: string): Promise<Child> {
-    const child = new Child(name);
+  /**
+   * @param name of the file
+   * @param flags of Node
+   */
+  static async start(name: string, flags: readonly string[] = []): Promise<Child> {
+    const child = new Child(name, flags);
     await new Promise<unknown>((resolve, reject) => child.#asked.set(0, { resolve, reject }));
     return child;
   }
