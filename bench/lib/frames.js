@@ -9,16 +9,17 @@ export const BINARY = 2;
  * @param {Uint8Array} payload
  * @param {object} [options]
  * @param {number} [options.opcode] `BINARY` unless told
+ * @param {boolean} [options.fin] whether the message ends with it
  * @param {number | null} [options.key] the masking key, its first byte lowest; null for a frame of a server
  * @returns {Uint8Array}
  */
-export function frame(payload, { opcode = BINARY, key = 0x5a3c_9f01 } = {}) {
+export function frame(payload, { opcode = BINARY, fin = true, key = 0x5a3c_9f01 } = {}) {
   const { length } = payload;
   const extended = length < 126 ? 0 : length < 0x1_0000 ? 2 : 8;
   const bytes = new Uint8Array(2 + extended + (key === null ? 0 : 4) + length);
   const view = new DataView(bytes.buffer);
   const masked = key === null ? 0 : 0x80;
-  bytes[0] = 0x80 | opcode;
+  bytes[0] = (fin ? 0x80 : 0) | opcode;
   bytes[1] = masked | (extended === 0 ? length : extended === 2 ? 126 : 127);
   if (extended === 2) view.setUint16(2, length);
   if (extended === 8) view.setBigUint64(2, BigInt(length));

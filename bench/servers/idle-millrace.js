@@ -1,0 +1,12 @@
+/** An echo server on millrace for connections that are mostly idle: keep-alive is on, as it is by default. */
+
+import { serve } from '../../dist/node/index.js';
+import { serveMemory } from './memory.js';
+
+const server = await serve({
+  hostname: '127.0.0.1',
+  message(ws, data) {
+    ws.send(data);
+  },
+});
+serveMemory(server.port);

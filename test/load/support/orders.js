@@ -1,0 +1,22 @@
+/**
+ * The child's side of `processes.ts`: does what it is told, one order after the other or several at once, and ends when
+ * it is let go, when its parent dies, or when it has lived longer than any test.
+ */
+
+const LONGEST_LIFE = 115_000;
+
+/** @param {Record<string, (argument: any) => unknown>} orders what each does; may be async */
+export function obey(orders) {
+  process.on('disconnect', () => process.exit());
+  setTimeout(() => process.exit(1), LONGEST_LIFE).unref();
+  process.on('message', async ({ id, order, argument }) => {
+    let answer;
+    try {
+      answer = { id, result: await orders[order](argument) };
+    } catch (error) {
+      answer = { id, error: String(error?.stack ?? error) };
+    }
+    if (process.connected) process.send(answer);
+  });
+  process.send({ ready: true });
+}
