@@ -55,6 +55,11 @@ interface Ending {
   readonly error: ProtocolError | null;
 }
 
+const NO_EXTENSIONS: readonly Extension[] = Object.freeze([]);
+
+/** The cursor of a connection without a reader. */
+const NOTHING_READ = new FrameReader(new ConnectionConfig(), true, NO_EXTENSIONS);
+
 /** Reasons for which `poll` does not go straight to the reader. */
 const HELD_PAUSED = 1;
 const HELD_ENDING = 2;
@@ -63,15 +68,20 @@ const HELD_ENDED = 4;
 export class Connection {
   readonly type: ConnectionType;
   readonly config: ConnectionConfig;
-  readonly #reader: FrameReader;
-  readonly #sender: MessageSender;
+  readonly #extensions: readonly Extension[];
+  /** Only while there is something to read, or in the middle of something. */
+  #reader: FrameReader | null = null;
+  /** Only while something is queued, or in the middle of a message. */
+  #sender: MessageSender | null = null;
   readonly #keepAlive: KeepAlive;
-  readonly #closing: Deadline;
+  /** The deadline of closing, once that has begun. */
+  #closing: Deadline | null = null;
   #state = ConnectionState.OPEN;
   #kind: Kind = NEED_DATA;
   #held = 0;
   #ending: Ending | null = null;
   #failed = false;
+  #dropsInput = false;
   #eof = false;
   #lastTold = 0;
 
@@ -87,13 +97,10 @@ export class Connection {
     options: ConnectionOptions | ConnectionConfig = {},
   ) {
     const config = options instanceof ConnectionConfig ? options : new ConnectionConfig(options);
-    const isServer = type === ConnectionType.SERVER;
     this.type = type;
     this.config = config;
-    this.#reader = new FrameReader(config, isServer, extensions);
-    this.#sender = new MessageSender(config, isServer, extensions);
+    this.#extensions = extensions.length === 0 ? NO_EXTENSIONS : extensions;
     this.#keepAlive = new KeepAlive(config.pingInterval, config.pingTimeout);
-    this.#closing = new Deadline(config.closeTimeout);
     const trailing = options instanceof ConnectionConfig ? undefined : options.trailingData;
     if (trailing !== undefined) this.receiveData(trailing);
   }
@@ -116,7 +123,10 @@ export class Connection {
       this.#eof = true;
     } else {
       this.#keepAlive.heard();
-      this.#reader.push(asBuffer(data));
+      if (!this.#dropsInput && data.length > 0) {
+        this.#reader ??= FrameReader.borrow(this.config, this.type === ConnectionType.SERVER, this.#extensions);
+        this.#reader.push(asBuffer(data));
+      }
     }
     return this.wantsData;
   }
@@ -127,13 +137,13 @@ export class Connection {
       !this.#eof &&
       !this.#failed &&
       (this.#held & HELD_PAUSED) === 0 &&
-      this.#reader.bufferedBytes <= this.config.receiveHighWater
+      this.bufferedBytes <= this.config.receiveHighWater
     );
   }
 
   /** Raw bytes that wait for `poll`; a message that is not whole yet does not count. */
   get bufferedBytes(): number {
-    return this.#reader.bufferedBytes;
+    return this.#reader?.bufferedBytes ?? 0;
   }
 
   /** Makes `poll` return PAUSED, and `wantsData` false, until `resume`. */
@@ -153,7 +163,7 @@ export class Connection {
    */
   poll(): Kind {
     if (this.#held === 0) {
-      const found = this.#reader.poll();
+      const found = this.#reader === null ? NEED_DATA : this.#reader.poll();
       this.#kind = found === TEXT || found === BYTES ? found : this.#settle(found);
     } else {
       this.#kind = this.#pollHeld();
@@ -163,7 +173,7 @@ export class Connection {
 
   /** The payload at the cursor as a string. It must be UTF-8: that of a text is, that of others may not be. */
   text(): string {
-    return this.#reader.text();
+    return (this.#reader ?? NOTHING_READ).text();
   }
 
   /**
@@ -171,27 +181,27 @@ export class Connection {
    * for long is better taken with `copy`.
    */
   bytes(): Uint8Array {
-    return this.#reader.bytes();
+    return (this.#reader ?? NOTHING_READ).bytes();
   }
 
   /** The payload at the cursor in memory of its own. */
   copy(): Uint8Array {
-    return Uint8Array.prototype.slice.call(this.#reader.bytes());
+    return Uint8Array.prototype.slice.call(this.bytes());
   }
 
   /** The size of the payload at the cursor, in bytes. */
   get length(): number {
-    return this.#reader.length;
+    return (this.#reader ?? NOTHING_READ).length;
   }
 
   /** Whether the piece at the cursor ends its frame. */
   get frameFinished(): boolean {
-    return this.#reader.frameFinished;
+    return (this.#reader ?? NOTHING_READ).frameFinished;
   }
 
   /** Whether the piece at the cursor ends its message. */
   get messageFinished(): boolean {
-    return this.#reader.messageFinished;
+    return (this.#reader ?? NOTHING_READ).messageFinished;
   }
 
   /** The event at the cursor as an object, or a sentinel where there is none. */
@@ -243,7 +253,7 @@ export class Connection {
     }
     this.#state = nextState(this.#state, Transition.FAILED);
     this.#failed = true;
-    this.#closing.disarm();
+    this.#closing?.disarm();
     this.#stopReading();
   }
 
@@ -257,7 +267,9 @@ export class Connection {
    */
   send(event: FrameEvent): Uint8Array {
     this.queue(event);
-    return this.#sender.takeCopy();
+    const bytes = this.#out.takeCopy();
+    this.#letGoOfSender();
+    return bytes;
   }
 
   /**
@@ -274,13 +286,13 @@ export class Connection {
         return this.queueBytes(event.data, event.messageFinished);
       case 'ping':
         this.#requireOpen();
-        return this.#sender.ping(event.payload);
+        return this.#out.ping(event.payload);
       case 'pong':
         this.#requireOpen();
-        return this.#sender.pong(event.payload);
+        return this.#out.pong(event.payload);
       case 'close':
         this.#sendClose(event.code, event.reason);
-        return this.#sender.withinHighWater();
+        return this.#out.withinHighWater();
       default:
         throw new LocalProtocolError('UNKNOWN_EVENT', 'not an event that can be sent');
     }
@@ -294,7 +306,7 @@ export class Connection {
    */
   queueText(text: string | Uint8Array, finished = true): boolean {
     this.#requireOpen();
-    const queued = text instanceof Uint8Array ? this.#sender.utf8(text, finished) : this.#sender.text(text, finished);
+    const queued = text instanceof Uint8Array ? this.#out.utf8(text, finished) : this.#out.text(text, finished);
     return queued ?? this.#overflowed();
   }
 
@@ -306,7 +318,7 @@ export class Connection {
    */
   queueBytes(data: Uint8Array, finished = true): boolean {
     this.#requireOpen();
-    const queued = this.#sender.bytes(data, finished);
+    const queued = this.#out.bytes(data, finished);
     return queued ?? this.#overflowed();
   }
 
@@ -317,7 +329,7 @@ export class Connection {
    * @returns the number of bytes
    */
   takeOutput(out: Uint8Array[], maxBytes = Number.POSITIVE_INFINITY): number {
-    return this.#sender.output.take(out, maxBytes);
+    return this.#sender?.output.take(out, maxBytes) ?? 0;
   }
 
   /**
@@ -328,7 +340,8 @@ export class Connection {
   acknowledge(bytes: number): void {
     // While the peer is what we wait for, room for more is a sign of life.
     if (this.needsDrain && bytes > 0) this.#keepAlive.heard();
-    this.#sender.acknowledge(bytes);
+    this.#out.acknowledge(bytes);
+    this.#letGoOfSender();
   }
 
   /**
@@ -341,17 +354,17 @@ export class Connection {
 
   /** Bytes queued and not acknowledged. */
   get queuedBytes(): number {
-    return this.#sender.output.queuedBytes;
+    return this.#sender?.output.queuedBytes ?? 0;
   }
 
   /** Whether `takeOutput` would give anything. */
   get hasOutput(): boolean {
-    return this.#sender.output.hasOutput;
+    return this.#sender?.output.hasOutput ?? false;
   }
 
   /** True from when `queue…` returned false until no more than `sendLowWater` bytes are queued. */
   get needsDrain(): boolean {
-    return this.#sender.needsDrain;
+    return this.#sender?.needsDrain ?? false;
   }
 
   /** What to do with the transport, once the output is written. */
@@ -371,7 +384,7 @@ export class Connection {
   nextDeadline(): number | null {
     // After the end of the stream only what is still to be written is waited for.
     const nothingLeft = this.#eof && this.queuedBytes === 0;
-    const closing = nothingLeft ? null : this.#closing.next(this.#lastTold);
+    const closing = nothingLeft || this.#closing === null ? null : this.#closing.next(this.#lastTold);
     const keepAlive = this.#keepAlive.next(this.#lastTold);
     if (closing === null || keepAlive === null) return closing ?? keepAlive;
     return Math.min(closing, keepAlive);
@@ -380,7 +393,7 @@ export class Connection {
   /** Tells the time. What is due happens: a Ping is queued, or a close event with origin `'timeout'` waits in `poll`. */
   handleTimeout(now: number): void {
     this.#lastTold = now;
-    if (this.#closing.tick(now)) {
+    if (this.#closing?.tick(now)) {
       if (this.#state === ConnectionState.CLOSED) this.#failed = true;
       else
         this.#endBy(new LocalProtocolError('CLOSE_TIMEOUT', 'the peer did not answer our Close within closeTimeout'));
@@ -390,11 +403,11 @@ export class Connection {
     if (!this.wantsData && !this.needsDrain) this.#keepAlive.heard();
     const action = this.#keepAlive.tick(now);
     if (action === 'ping') {
-      this.#sender.keepAlivePing();
+      this.#out.keepAlivePing();
     } else if (action === 'lost') {
       const error = new LocalProtocolError('PING_TIMEOUT', 'the peer did not answer a keep-alive within pingTimeout');
       if (this.#state === ConnectionState.OPEN)
-        this.#sender.close(closePayload(CloseCode.INTERNAL_ERROR, 'keep-alive timeout'));
+        this.#out.close(closePayload(CloseCode.INTERNAL_ERROR, 'keep-alive timeout'));
       this.#endBy(error);
     }
   }
@@ -404,16 +417,17 @@ export class Connection {
   #settle(kind: number): Kind {
     switch (kind) {
       case NEED_DATA:
+        if (this.#reader !== null && FrameReader.giveBack(this.#reader)) this.#reader = null;
         return this.#eof
           ? this.#fail({ code: CloseCode.ABNORMAL_CLOSURE, reason: '', origin: 'eof', error: null })
           : NEED_DATA;
       case PING:
-        if (this.config.autoPong && this.#state === ConnectionState.OPEN) this.#sender.pong(this.bytes());
+        if (this.config.autoPong && this.#state === ConnectionState.OPEN) this.#out.pong(this.bytes());
         return PING;
       case CLOSE:
         return this.#closeReceived();
       case VIOLATION:
-        return this.#violated(this.#reader.violation);
+        return this.#violated((this.#reader as FrameReader).violation);
       default:
         return kind as Kind;
     }
@@ -422,14 +436,14 @@ export class Connection {
   #pollHeld(): Kind {
     if ((this.#held & HELD_PAUSED) !== 0) return PAUSED;
     if ((this.#held & HELD_ENDED) !== 0) {
-      this.#reader.clear();
+      this.#reader = null;
       return NEED_DATA;
     }
     return this.#fail(this.#ending as Ending);
   }
 
   #closeReceived(): Kind {
-    const close = parseClose(this.#reader.bytes());
+    const close = parseClose(this.bytes());
     if ('closeCode' in close) return this.#violated(close);
     this.#end({ ...close, origin: 'peer', error: null });
     this.#state = nextState(this.#state, Transition.CLOSE_RECEIVED);
@@ -438,7 +452,7 @@ export class Connection {
   }
 
   #violated(violation: Violation): Kind {
-    if (this.#state === ConnectionState.OPEN) this.#sender.close(closePayload(violation.closeCode, violation.message));
+    if (this.#state === ConnectionState.OPEN) this.#out.close(closePayload(violation.closeCode, violation.message));
     const { closeCode: code, message: reason } = violation;
     return this.#fail({ code, reason, origin: 'violation', error: violationError(violation) });
   }
@@ -453,12 +467,12 @@ export class Connection {
 
   #fail(ending: Ending): Kind {
     this.#end(ending);
-    this.#reader.clear();
+    this.#reader = null;
     this.#state = nextState(this.#state, Transition.FAILED);
     this.#failed = true;
     // What bounds the writing of what is queued, and the wait for the peer to see our Close.
-    if (ending.origin === 'violation' || ending.origin === 'eof') this.#closing.arm();
-    else this.#closing.disarm();
+    if (ending.origin === 'violation' || ending.origin === 'eof') this.#startClosing();
+    else this.#closing?.disarm();
     return CLOSE;
   }
 
@@ -468,8 +482,23 @@ export class Connection {
     this.#stopReading();
   }
 
+  #startClosing(): void {
+    this.#closing ??= new Deadline(this.config.closeTimeout);
+    this.#closing.arm();
+  }
+
+  get #out(): MessageSender {
+    this.#sender ??= MessageSender.borrow(this.config, this.type === ConnectionType.SERVER, this.#extensions);
+    return this.#sender;
+  }
+
+  #letGoOfSender(): void {
+    if (this.#sender !== null && MessageSender.giveBack(this.#sender)) this.#sender = null;
+  }
+
   #stopReading(): void {
-    this.#reader.stop();
+    this.#dropsInput = true;
+    this.#reader?.stop();
     this.#keepAlive.stop();
   }
 
@@ -477,11 +506,11 @@ export class Connection {
     if ((this.#state !== ConnectionState.OPEN && this.#state !== ConnectionState.REMOTE_CLOSING) || this.#failed) {
       throw new LocalProtocolError('CLOSE_SENT', 'a Close was sent, or the connection has ended');
     }
-    this.#sender.close(closePayload(code, reason));
+    this.#out.close(closePayload(code, reason));
     this.#state = nextState(this.#state, Transition.CLOSE_SENT);
     // A Ping behind our Close would break the protocol, and its answer is bounded by the deadline of closing.
     this.#keepAlive.stop();
-    this.#closing.arm();
+    this.#startClosing();
   }
 
   /** A message was over `sendHardLimit` and the policy is not to throw it back. */

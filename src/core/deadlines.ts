@@ -49,19 +49,29 @@ export class Deadline {
 /** What a keep-alive finds at a tick. */
 export type KeepAliveAction = 'none' | 'ping' | 'lost';
 
+/** What is waited for: nothing, the end of the interval, or anything from the peer. */
+const OFF = 0;
+const SILENCE = 1;
+const ANSWER = 2;
+
 /**
  * Asks a silent peer whether it is there. Anything that arrives is an answer, so a busy connection is never pinged,
  * and one that its owner does not read from is not blamed for it.
+ *
+ * Every connection has one, so it is numbers and no `Deadline`s.
  */
 export class KeepAlive {
-  readonly #silence: Deadline;
-  readonly #answer: Deadline;
+  readonly #interval: number;
+  readonly #timeout: number;
+  #phase = OFF;
+  /** When the phase ends on the owner's clock, or null until the owner has told the time. */
+  #end: number | null = null;
   #heard = false;
 
   constructor(pingInterval: number, pingTimeout: number) {
-    this.#silence = new Deadline(pingInterval);
-    this.#answer = new Deadline(pingTimeout);
-    this.#silence.arm();
+    this.#interval = pingInterval;
+    this.#timeout = pingTimeout;
+    this.#wait(SILENCE, null);
   }
 
   /** Something arrived. */
@@ -70,34 +80,43 @@ export class KeepAlive {
   }
 
   stop(): void {
-    this.#silence.disarm();
-    this.#answer.disarm();
+    this.#phase = OFF;
   }
 
   next(lastTold: number): number | null {
-    return this.#answer.next(lastTold) ?? this.#silence.next(lastTold);
+    return this.#phase === OFF ? null : (this.#end ?? lastTold);
   }
 
   tick(now: number): KeepAliveAction {
-    if (this.#answer.armed) {
-      if (this.#heard) this.#listen(now);
-      else if (this.#answer.tick(now)) return 'lost';
+    if (this.#phase === OFF) return 'none';
+    if (this.#phase === ANSWER && this.#heard) {
+      this.#listen(now);
       return 'none';
     }
-    if (!this.#silence.tick(now)) return 'none';
+    this.#end ??= now + this.#interval;
+    if (now < this.#end) return 'none';
+    if (this.#phase === ANSWER) {
+      this.#phase = OFF;
+      return 'lost';
+    }
     if (this.#heard) {
       this.#listen(now);
       return 'none';
     }
-    this.#answer.arm(now);
+    this.#wait(ANSWER, now);
     // An answer that may take for ever is asked for again.
-    if (!this.#answer.armed) this.#silence.arm(now);
+    if (this.#phase === OFF) this.#wait(SILENCE, now);
     return 'ping';
   }
 
   #listen(now: number): void {
     this.#heard = false;
-    this.#answer.disarm();
-    this.#silence.arm(now);
+    this.#wait(SILENCE, now);
+  }
+
+  #wait(phase: typeof SILENCE | typeof ANSWER, now: number | null): void {
+    const span = phase === SILENCE ? this.#interval : this.#timeout;
+    this.#phase = span === Number.POSITIVE_INFINITY ? OFF : phase;
+    this.#end = now === null ? null : now + span;
   }
 }

@@ -21,9 +21,9 @@ export class Wheel {
   #timer: NodeJS.Timeout | null = null;
   #lastTick = 0;
 
-  /** Milliseconds on a clock that only goes forward. */
+  /** Milliseconds on a clock that only goes forward: whole ones, which take no memory of their own where they are kept. */
   now(): number {
-    return performance.now();
+    return Math.floor(performance.now());
   }
 
   /** Arms an entry, in place of what it was armed for before; null disarms it. */

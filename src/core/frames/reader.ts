@@ -62,26 +62,31 @@ const WHOLE_ASCII = META_FIN | TEXT_OPCODE | TEXT_ASCII;
 const WHOLE_UTF8 = META_FIN | TEXT_OPCODE | TEXT_UTF8;
 
 const NO_BYTES: Buffer = Buffer.alloc(0);
+/** Readers that no connection needs, for the next that does. */
+const spare: FrameReader[] = [];
+const MAX_SPARE = 64;
 const NO_TABLE = new Int32Array(BATCH_ROWS);
 
 /** What the kernels take, and a Buffer holds: where pieces are put together, `Infinity` goes no further. */
 const MAX_ASSEMBLED = 2 ** 31 - 1;
 
 export class FrameReader {
-  readonly #kernels: Kernels;
-  readonly #expectMask: boolean;
-  readonly #rules: number;
+  // What `#use` sets.
+  #config!: ConnectionConfig;
+  #kernels!: Kernels;
+  #expectMask!: boolean;
+  #rules!: number;
   /** For data frames; `#scanLimit` is for all. */
-  readonly #frameLimit: number;
-  readonly #scanLimit: number;
-  readonly #messageLimit: number;
+  #frameLimit!: number;
+  #scanLimit!: number;
+  #messageLimit!: number;
   /** Whether a whole message that passed the scan is within every limit. */
-  readonly #scanIsEnough: boolean;
-  readonly #maxFragments: number;
-  readonly #delivery: Delivery;
-  readonly #extensions: readonly Extension[];
+  #scanIsEnough!: boolean;
+  #maxFragments!: number;
+  #delivery!: Delivery;
+  #extensions!: readonly Extension[];
   /** What a frame that passes `#frameLimit` breaks. */
-  readonly #tooLarge: Violation;
+  #tooLarge!: Violation;
 
   // The chunk being read. Rows of its batch come first, then what the batch has not covered.
   #chunk: Buffer = NO_BYTES;
@@ -134,7 +139,45 @@ export class FrameReader {
 
   /** @param expectMask whether frames must be masked (a server's reader) or must not be (a client's) */
   constructor(config: ConnectionConfig, expectMask: boolean, extensions: readonly Extension[]) {
+    this.#use(config, expectMask, extensions);
+  }
+
+  /** A reader, perhaps one that others have used. */
+  static borrow(config: ConnectionConfig, expectMask: boolean, extensions: readonly Extension[]): FrameReader {
+    const reader = spare.pop();
+    if (reader === undefined) return new FrameReader(config, expectMask, extensions);
+    if (reader.#config !== config || reader.#expectMask !== expectMask || reader.#extensions !== extensions) {
+      reader.#use(config, expectMask, extensions);
+    }
+    return reader;
+  }
+
+  /**
+   * Gives a reader back that has nothing left to read: between two messages it holds nothing of its connection's, and
+   * most connections are idle most of the time.
+   *
+   * @returns whether it was taken; one that is in the middle of something stays
+   */
+  static giveBack(reader: FrameReader): boolean {
+    if (!reader.#isIdle) return false;
+    if (spare.length < MAX_SPARE) spare.push(reader);
+    return true;
+  }
+
+  get #isIdle(): boolean {
+    return (
+      this.#chunk.length === 0 &&
+      this.#carried === 0 &&
+      this.#remaining === 0 &&
+      this.#messageKind === NEED_DATA &&
+      this.#status < ScanStatus.RESERVED_BITS &&
+      !this.#stopped
+    );
+  }
+
+  #use(config: ConnectionConfig, expectMask: boolean, extensions: readonly Extension[]): void {
     const { maxFrameSize, maxMessageSize } = config;
+    this.#config = config;
     this.#kernels = config.kernels;
     this.#expectMask = expectMask;
     this.#rules = extensions.reduce((rules, { rsv }) => rules | rsv, expectMask ? EXPECT_MASK : 0);

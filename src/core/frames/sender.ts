@@ -12,11 +12,15 @@ import { BytesMessage, TextMessage } from '../events.js';
 import type { Extension } from '../extensions/extension.js';
 import type { ConnectionConfig } from '../options.js';
 import { BINARY, CLOSE, CONTINUATION, MAX_CONTROL_PAYLOAD, PING, PONG, TEXT } from './opcodes.js';
-import type { OutputQueue } from './output.js';
+import { OutputQueue } from './output.js';
 import { FrameWriter } from './writer.js';
 
 const FIN = 0x80;
 const NO_BYTES = new Uint8Array(0);
+
+/** Senders that no connection needs, for the next that does. */
+const spare: MessageSender[] = [];
+const MAX_SPARE = 64;
 
 const OVER_LIMIT = 'more bytes than sendHardLimit would be queued';
 
@@ -33,10 +37,12 @@ export class SendLimitError extends LocalProtocolError {
 }
 
 export class MessageSender {
-  readonly output: OutputQueue;
-  readonly #writer: FrameWriter;
-  readonly #config: ConnectionConfig;
-  readonly #extensions: readonly Extension[];
+  readonly output = new OutputQueue();
+  // What `#use` sets.
+  #writer!: FrameWriter;
+  #config!: ConnectionConfig;
+  #isServer!: boolean;
+  #extensions!: readonly Extension[];
   /** The opcode of the message whose last fragment is still to come, 0 for none. */
   #unfinished = 0;
   /** The first half of a surrogate pair that a fragment ended with. */
@@ -46,10 +52,39 @@ export class MessageSender {
   #needsDrain = false;
 
   constructor(config: ConnectionConfig, isServer: boolean, extensions: readonly Extension[]) {
+    this.#use(config, isServer, extensions);
+  }
+
+  /** A sender, perhaps one that others have used. */
+  static borrow(config: ConnectionConfig, isServer: boolean, extensions: readonly Extension[]): MessageSender {
+    const sender = spare.pop();
+    if (sender === undefined) return new MessageSender(config, isServer, extensions);
+    if (sender.#config !== config || sender.#isServer !== isServer || sender.#extensions !== extensions) {
+      sender.#use(config, isServer, extensions);
+    }
+    return sender;
+  }
+
+  /**
+   * Gives a sender back that has sent everything: it holds nothing of its connection's then.
+   *
+   * @returns whether it was taken; one that is in the middle of something stays
+   */
+  static giveBack(sender: MessageSender): boolean {
+    if (!sender.#isIdle) return false;
+    if (spare.length < MAX_SPARE) spare.push(sender);
+    return true;
+  }
+
+  get #isIdle(): boolean {
+    return this.output.queuedBytes === 0 && this.#unfinished === 0 && this.#half === '' && this.#utf8 === UTF8_ACCEPT;
+  }
+
+  #use(config: ConnectionConfig, isServer: boolean, extensions: readonly Extension[]): void {
     this.#config = config;
+    this.#isServer = isServer;
     this.#extensions = extensions;
-    this.#writer = new FrameWriter(config.kernels, isServer ? null : config.maskingKeys);
-    this.output = this.#writer.output;
+    this.#writer = new FrameWriter(config.kernels, isServer ? null : config.maskingKeys, this.output);
   }
 
   get needsDrain(): boolean {

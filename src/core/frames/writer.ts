@@ -8,7 +8,7 @@ import type { Kernels } from '../../kernels/index.js';
 import type { MaskingKeySource } from '../masking.js';
 import { writeUtf8 } from '../strings.js';
 import { MAX_CONTROL_PAYLOAD, MAX_HEADER } from './opcodes.js';
-import { type ControlSlot, OutputQueue } from './output.js';
+import type { ControlSlot, OutputQueue } from './output.js';
 
 /** Payloads up to this size are copied, so that many leave as one piece; larger ones are worth a piece of their own. */
 const COPY_UP_TO = 8 * 1024;
@@ -16,12 +16,13 @@ const COPY_UP_TO = 8 * 1024;
 const MASKED = 0x80;
 
 export class FrameWriter {
-  readonly output = new OutputQueue();
+  readonly output: OutputQueue;
   readonly #kernels: Kernels;
   readonly #maskingKeys: MaskingKeySource | null;
 
   /** @param maskingKeys a client's source of keys, or null for a server, whose frames are not masked */
-  constructor(kernels: Kernels, maskingKeys: MaskingKeySource | null) {
+  constructor(kernels: Kernels, maskingKeys: MaskingKeySource | null, output: OutputQueue) {
+    this.output = output;
     this.#kernels = kernels;
     this.#maskingKeys = maskingKeys;
   }
