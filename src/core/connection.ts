@@ -119,16 +119,32 @@ export class Connection {
    *   the peer's Close or a violation was returned, after which they are dropped.
    */
   receiveData(data: Uint8Array | null): boolean {
-    if (data === null) {
-      this.#eof = true;
-    } else {
-      this.#keepAlive.heard();
-      if (!this.#dropsInput && data.length > 0) {
-        this.#reader ??= FrameReader.borrow(this.config, this.type === ConnectionType.SERVER, this.#extensions);
-        this.#reader.push(asBuffer(data));
-      }
-    }
+    if (data === null) this.#eof = true;
+    else this.#receive(data, false);
     return this.wantsData;
+  }
+
+  /**
+   * Takes bytes from the peer in memory that the caller will use again, but not before it has called `keep`. Events
+   * may be read in between as ever; what is handed out by `bytes` never lies in that memory.
+   *
+   * @returns as `receiveData`
+   */
+  receiveBorrowed(data: Uint8Array): boolean {
+    this.#receive(data, true);
+    return this.wantsData;
+  }
+
+  /** Copies what has not been read of the bytes last given to `receiveBorrowed`. The cursor may be empty after it. */
+  keep(): void {
+    this.#reader?.keep();
+  }
+
+  #receive(data: Uint8Array, borrowed: boolean): void {
+    this.#keepAlive.heard();
+    if (this.#dropsInput || data.length === 0) return;
+    this.#reader ??= FrameReader.borrow(this.config, this.type === ConnectionType.SERVER, this.#extensions);
+    this.#reader.push(asBuffer(data), borrowed);
   }
 
   /** Whether more bytes, or the end of the stream, should be read. */
@@ -186,7 +202,11 @@ export class Connection {
 
   /** The payload at the cursor in memory of its own. */
   copy(): Uint8Array {
-    return Uint8Array.prototype.slice.call(this.bytes());
+    return Uint8Array.prototype.slice.call(this.#peek());
+  }
+
+  #peek(): Uint8Array {
+    return (this.#reader ?? NOTHING_READ).peek();
   }
 
   /** The size of the payload at the cursor, in bytes. */
@@ -422,7 +442,7 @@ export class Connection {
           ? this.#fail({ code: CloseCode.ABNORMAL_CLOSURE, reason: '', origin: 'eof', error: null })
           : NEED_DATA;
       case PING:
-        if (this.config.autoPong && this.#state === ConnectionState.OPEN) this.#out.pong(this.bytes());
+        if (this.config.autoPong && this.#state === ConnectionState.OPEN) this.#out.pong(this.#peek());
         return PING;
       case CLOSE:
         return this.#closeReceived();
@@ -443,7 +463,7 @@ export class Connection {
   }
 
   #closeReceived(): Kind {
-    const close = parseClose(this.bytes());
+    const close = parseClose(this.#peek());
     if ('closeCode' in close) return this.#violated(close);
     this.#end({ ...close, origin: 'peer', error: null });
     this.#state = nextState(this.#state, Transition.CLOSE_RECEIVED);

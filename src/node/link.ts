@@ -206,8 +206,10 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   }
 
   onSharedData(chunk: Buffer): void {
-    this.#receive(Buffer.from(chunk));
+    this.bytesReceived += chunk.length;
+    this.connection.receiveBorrowed(chunk);
     this.#pump();
+    this.connection.keep();
   }
 
   onEnd(): void {

@@ -90,6 +90,8 @@ export class FrameReader {
 
   // The chunk being read. Rows of its batch come first, then what the batch has not covered.
   #chunk: Buffer = NO_BYTES;
+  /** Whether the memory of `#chunk` is lent. */
+  #borrowed = false;
   #at = 0;
   #batch: FrameBatch | null = null;
   #table: Int32Array = NO_TABLE;
@@ -195,15 +197,39 @@ export class FrameReader {
     this.#scanIsEnough = this.#scanLimit <= Math.min(this.#frameLimit, this.#messageLimit);
   }
 
-  /** Takes a chunk; its bytes are unmasked in place. Bytes after `stop` are dropped. */
-  push(chunk: Buffer): void {
+  /**
+   * Takes a chunk; its bytes are unmasked in place. Bytes after `stop` are dropped.
+   *
+   * @param borrowed whether its memory is lent, until `keep`
+   */
+  push(chunk: Buffer, borrowed: boolean): void {
     if (this.#stopped || chunk.length === 0) return;
     if (this.#waiting.bytes === 0 && this.#row === this.#rowsEnd && this.#at === this.#chunk.length) {
       this.#chunk = chunk;
+      this.#borrowed = borrowed;
       this.#at = 0;
     } else {
-      this.#waiting.push(chunk);
+      this.#waiting.push(borrowed ? Buffer.from(chunk) : chunk);
     }
+  }
+
+  /** Makes what is needed of a borrowed chunk its own. */
+  keep(): void {
+    if (!this.#borrowed) return;
+    if (this.#row < this.#rowsEnd || this.#at < this.#chunk.length) {
+      this.#own();
+    } else {
+      this.#borrowed = false;
+      this.clear();
+    }
+  }
+
+  /** Copies a borrowed chunk: into the pool of Node.js, or memory of its own. */
+  #own(): void {
+    const chunk = this.#chunk;
+    this.#borrowed = false;
+    this.#chunk = Buffer.from(chunk);
+    if (this.#payload === chunk) this.#payload = this.#chunk;
   }
 
   /** Raw bytes that wait for `poll`; the start of a frame that it waits for itself is none. */
@@ -261,8 +287,14 @@ export class FrameReader {
     return this.#rowMeta === WHOLE_ASCII ? asciiText(this.#payload, start, end) : utf8Text(this.#payload, start, end);
   }
 
-  /** The payload at the cursor as a view of the memory it arrived in. */
+  /** The payload at the cursor as a view of the memory it arrived in, which it may keep. */
   bytes(): Buffer {
+    if (this.#borrowed && this.#payload === this.#chunk) this.#own();
+    return this.peek();
+  }
+
+  /** The payload at the cursor as a view of memory that may be lent. */
+  peek(): Buffer {
     const payload = this.#payload;
     if (payload !== this.#viewed) {
       this.#viewed = payload;
@@ -309,6 +341,7 @@ export class FrameReader {
     this.#releaseBatch();
     this.#at = 0;
     this.#chunk = this.#waiting.shift() ?? NO_BYTES;
+    this.#borrowed = false;
     // An idle connection must not keep the memory of its last chunk.
     if (this.#chunk === NO_BYTES) this.clear();
   }
@@ -463,6 +496,11 @@ export class FrameReader {
       stillMasked = false;
     }
     if (this.#decoders !== null) {
+      // What a decoder keeps of its input is its own affair.
+      if (this.#borrowed) {
+        this.#own();
+        source = this.#chunk;
+      }
       const decoded = this.#decode(source.subarray(from, from + size), messageFinished);
       if (!(decoded instanceof Uint8Array)) return this.#fail(decoded);
       source = asBuffer(decoded);

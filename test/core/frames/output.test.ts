@@ -56,7 +56,7 @@ describe('what is queued, taken and acknowledged', () => {
   test('takeOutput gives no more than it is asked for, and nothing for nothing', () => {
     const { connection } = connected(SERVER);
     for (let i = 0; i < 20; i++) connection.queueText(`${i}`.repeat(i));
-    connection.queueBytes(new Uint8Array(9000));
+    connection.queueBytes(new Uint8Array(18000));
     const whole: Uint8Array[] = [];
     expect(connection.takeOutput(whole, 0)).toBe(0);
     expect(connection.takeOutput(whole, -5)).toBe(0);
@@ -77,7 +77,7 @@ describe.each(ROLES.map((type) => [roleName(type), type] as const))('control fra
   function order(first: number, act: (connection: ReturnType<typeof connected>['connection']) => void): string[] {
     const { connection, bytes } = connected(type, { autoPong: true, ...wait });
     connection.queueText('one');
-    connection.queueBytes(new Uint8Array(9000));
+    connection.queueBytes(new Uint8Array(18000));
     connection.queueText('two');
     const out: Uint8Array[] = [];
     connection.takeOutput(out, first);
@@ -93,24 +93,24 @@ describe.each(ROLES.map((type) => [roleName(type), type] as const))('control fra
   test('overtake at the next frame boundary, and never inside a frame', () => {
     const header = type === CLIENT ? 4 : 0;
     const one = 2 + header + 3;
-    expect(order(0, () => {})).toEqual(['pong', '3', '9000', '3']);
-    for (let first = 1; first <= one; first++) expect(order(first, () => {})).toEqual(['3', 'pong', '9000', '3']);
-    for (const more of [1, 3, 4 + header, 5 + header, 9000, 9003 + header]) {
+    expect(order(0, () => {})).toEqual(['pong', '3', '18000', '3']);
+    for (let first = 1; first <= one; first++) expect(order(first, () => {})).toEqual(['3', 'pong', '18000', '3']);
+    for (const more of [1, 3, 4 + header, 5 + header, 18000, 9003 + header]) {
       expect(
         order(one + more, () => {}),
         `${more} bytes of the large frame`,
-      ).toEqual(['3', '9000', 'pong', '3']);
+      ).toEqual(['3', '18000', 'pong', '3']);
     }
-    expect(order(one + 9004 + header, () => {})).toEqual(['3', '9000', 'pong', '3']);
+    expect(order(one + 9004 + header, () => {})).toEqual(['3', '18000', 'pong', '3']);
   });
 
   test('a Close never overtakes, and nothing comes behind it', () => {
     const end = (connection: ReturnType<typeof connected>['connection']) => connection.queue(new CloseConnection(1000));
-    expect(order(0, end)).toEqual(['pong', '3', '9000', '3', 'close']);
-    expect(order(2, end)).toEqual(['3', 'pong', '9000', '3', 'close']);
+    expect(order(0, end)).toEqual(['pong', '3', '18000', '3', 'close']);
+    expect(order(2, end)).toEqual(['3', 'pong', '18000', '3', 'close']);
     expect(order(9100, end)).toContain('pong');
     expect(order(9100, end).at(-1)).toBe('close');
-    expect(order(Number.POSITIVE_INFINITY, end)).toEqual(['3', '9000', '3', 'pong', 'close']);
+    expect(order(Number.POSITIVE_INFINITY, end)).toEqual(['3', '18000', '3', 'pong', 'close']);
   });
 
   test('a keep-alive Ping overtakes as well', () => {
@@ -132,7 +132,7 @@ describe.each(ROLES.map((type) => [roleName(type), type] as const))('control fra
   test('one of each waits at most, however output is taken', () => {
     for (let maxBytes = 0; maxBytes < 30; maxBytes++) {
       const { connection, receive } = connected(type, { autoPong: true });
-      connection.queueBytes(new Uint8Array(9000));
+      connection.queueBytes(new Uint8Array(18000));
       for (let i = 0; i < 200; i++) {
         receive(ping('abcd'));
         connection.poll();
@@ -161,7 +161,7 @@ describe('slab memory', () => {
     const command = fc.record({
       who: fc.nat(3),
       what: fc.constantFrom('queue', 'queue', 'large', 'pong', 'take', 'take', 'acknowledge', 'send'),
-      size: fc.oneof(fc.nat(40), fc.nat(9000)),
+      size: fc.oneof(fc.nat(40), fc.nat(18000)),
     });
     fc.assert(
       fc.property(fc.array(command, { maxLength: 250, size: 'max' }), (commands) => {
