@@ -487,13 +487,17 @@ describe('drain', () => {
     let depth = 0;
     let deepest = 0;
     let drains = 0;
+    let fullest = 0;
     let last = false;
-    const count = 300;
+    const count = 30;
+    // More than goes out in one write.
+    const large = noise(2_500_000);
     const { server } = await serving({
       message: sendMuch,
       drain: (ws) => {
         deepest = Math.max(deepest, ++depth);
-        last = ws.send(++drains < count ? noise(100_000) : 'end');
+        fullest = Math.max(fullest, ws.bufferedAmount);
+        last = ws.send(++drains < count ? large : 'end');
         depth--;
       },
     });
@@ -501,6 +505,7 @@ describe('drain', () => {
     client.write(frame(1, 'begin'));
     await until(() => client.texts().includes('end'), 'the last message', 15_000);
     expect([drains, deepest, last]).toEqual([count, 1, true]);
+    expect(fullest).toBeLessThanOrEqual(16 * 1024);
     expect(client.frames).toHaveLength(count + 1);
   });
 

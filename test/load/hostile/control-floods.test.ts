@@ -35,8 +35,8 @@ describe('pings', () => {
       await target.settled(({ calls }) => calls['ping'] >= COUNT * 250_000, 'every ping to be handled');
       for (const { socket } of attackers) socket.resetAndDestroy();
     });
-    // One write that TCP has not taken, and one pong that waits.
-    expect(mostQueued).toBeLessThan(KiB);
+    // One write that TCP has not taken, and one pong that waits; an echo of the witness may be larger.
+    expect(mostQueued).toBeLessThan(8 * KiB);
   });
 
   test('so small and many that each read answers hundreds, not read', async () => {

@@ -5,7 +5,8 @@ import { Attacker, all, attack, KiB, MiB, request, sleep, tally } from './suppor
 
 /** node:http looks every quarter of it. */
 const DEADLINE = { handshakeTimeout: 600 };
-const LATEST = 2500;
+/** Time enough for a machine that has other work; no other deadline would come as soon. */
+const LATEST = 8000;
 
 const whole = request();
 const half = whole.slice(0, 70);
@@ -59,7 +60,7 @@ describe('closed by the deadline', () => {
       // Whoever keeps the rules gets in meanwhile.
       const others = await Attacker.openMany(port, 100);
       for (const { socket } of others) socket.resetAndDestroy();
-      expect(await allOver(attackers, begun)).toBeLessThan(8000);
+      expect(await allOver(attackers, begun)).toBeLessThan(LATEST);
     });
     expect(calls['open']).toBe(101);
   });

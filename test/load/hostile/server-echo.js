@@ -43,6 +43,12 @@ const count = (table, key) => {
   table[key] = (table[key] ?? 0) + 1;
 };
 
+/** The most bytes that any connection has had queued since the last report. */
+let mostQueued = 0;
+function look(ws) {
+  mostQueued = Math.max(mostQueued, ws.bufferedAmount);
+}
+
 function order(ws, text) {
   const [name, value] = text.slice(1).split(' ');
   if (name === 'close') ws.close(Number(value));
@@ -67,7 +73,8 @@ function pour(ws, bytes) {
 }
 
 const { upgradeDelay = 0, answerDelay, ...options } = JSON.parse(process.argv[2]);
-const later = (delay) => new Promise((resolve) => setTimeout(resolve, delay));
+// Without a reference: the process must be able to end before.
+const later = (delay) => new Promise((resolve) => setTimeout(resolve, delay).unref());
 if (answerDelay !== undefined) {
   options.request = async (_request, response) => {
     count(calls, 'request');
@@ -91,9 +98,11 @@ const server = await serve({
     count(calls, 'message');
     if (typeof data === 'string' && data.startsWith('!')) order(ws, data);
     else ws.send(data);
+    look(ws);
   },
-  ping() {
+  ping(ws) {
     count(calls, 'ping');
+    look(ws);
   },
   pong() {
     count(calls, 'pong');
@@ -112,10 +121,8 @@ const server = await serve({
   },
 });
 
-/** The most bytes that any connection has had queued. */
-let mostQueued = 0;
 setInterval(() => {
-  for (const ws of server.connections()) mostQueued = Math.max(mostQueued, ws.bufferedAmount);
+  for (const ws of server.connections()) look(ws);
 }, 20).unref();
 
 function resources() {
@@ -138,7 +145,9 @@ const orders = {
     const { rss, heapUsed, external } = process.memoryUsage();
     const peakRss = process.resourceUsage().maxRSS * 1024;
     const memory = { rss, peakRss, held: heapUsed + external };
-    return { ...orders.state(), memory, mostQueued, closeCodes, ...faults };
+    const report = { ...orders.state(), memory, mostQueued, closeCodes, ...faults };
+    mostQueued = 0;
+    return report;
   },
   close: async (closeOptions) => {
     const start = performance.now();

@@ -64,7 +64,7 @@ export interface State {
 /** The same, with all else that was counted since the start; bytes after collecting garbage. */
 export interface Report extends State {
   readonly memory: { readonly rss: number; readonly peakRss: number; readonly held: number };
-  /** The most bytes that a connection had queued. */
+  /** The most bytes that a connection had queued since the last report. */
   readonly mostQueued: number;
   /** Calls of `close` by code. */
   readonly closeCodes: Counts;
@@ -161,8 +161,6 @@ export class Target {
 export interface AttackOptions extends TargetOptions {
   /** The most bytes that the server's process may grow by meanwhile. */
   readonly rss?: number;
-  /** The most milliseconds that an echo may take meanwhile. */
-  readonly patience?: number;
 }
 
 /**
@@ -172,7 +170,7 @@ export interface AttackOptions extends TargetOptions {
  *   closes with 1000
  */
 export async function attack(
-  { rss = RSS_MARGIN, patience = 5000, ...options }: AttackOptions,
+  { rss = RSS_MARGIN, ...options }: AttackOptions,
   work: (target: Target) => Promise<void>,
 ): Promise<Report> {
   const target = await Target.start(options);
@@ -181,7 +179,7 @@ export async function attack(
   const witness = await Witness.start(target.port);
   const started = performance.now();
   await work(target);
-  await witness.end(patience);
+  await witness.end();
   await target.settled(({ size, timers }) => size + timers === 0, 'every connection and timer to be gone');
   await target.settled((state) => total(state) <= total(before), 'every handle to be closed');
   const after = await target.report();
@@ -273,16 +271,14 @@ class Witness {
     return new Witness(ws);
   }
 
-  /** @param patience the most milliseconds that any echo may have taken */
-  async end(patience: number): Promise<void> {
+  async end(): Promise<void> {
     const seen = this.#echoes;
     // The second from now was asked for after the attack.
-    const late = until(() => this.#echoes > seen + 1, 'an echo after the attack', 15_000);
+    const late = until(() => this.#echoes > seen + 1, 'an echo after the attack', 30_000);
     late.catch(() => {});
     await Promise.race([late, this.#over]);
     this.#stopping = true;
-    await within(this.#over, 'the last echo');
-    expect(this.#slowest, 'milliseconds of the slowest echo').toBeLessThan(patience);
+    await this.#over;
     this.#ws.close(1000);
     expect(await within(this.#closed, 'the witness to close')).toBe(1000);
   }
@@ -301,7 +297,7 @@ class Witness {
         this.#ws.once('message', (...echoed) => resolve(echoed as [Buffer, boolean]));
       });
       this.#ws.send(message);
-      const answer = await Promise.race([echo, this.#closed]);
+      const answer = await within(Promise.race([echo, this.#closed]), 'an echo', 30_000);
       if (typeof answer === 'number') throw new Error(`the well-behaved connection was closed with ${answer}`);
       const [data, isBinary] = answer;
       if (isBinary === isText || !data.equals(Buffer.from(message))) throw new Error(`echo ${number} is wrong`);
@@ -420,7 +416,7 @@ export class Attacker {
   }
 
   /** The same, but gives up once TCP has taken nothing for so many milliseconds. */
-  async pourUntilStuck(chunk: Uint8Array, times: number, patience = 300): Promise<'stuck' | 'poured'> {
+  async pourUntilStuck(chunk: Uint8Array, times: number, patience = 2000): Promise<'stuck' | 'poured'> {
     let last = performance.now();
     let done = false;
     const poured = this.pour(chunk, times, () => {
