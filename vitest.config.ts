@@ -6,7 +6,7 @@ export default defineConfig({
   esbuild: { include: /\.(?:[cm]?ts|[jt]sx)$/ },
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/install/**'],
+    exclude: ['test/install/**', 'test/load/**'],
     pool: 'forks',
     // Many tests wait for other processes: two at a time are faster on two cores than the one that would be left.
     maxWorkers: Math.max(2, availableParallelism() - 1),

@@ -150,8 +150,16 @@ export class Session<Data> implements LinkOwner {
   }
 
   #settle(result: HandlerResult): Promise<void> | undefined {
-    if (!isThenable(result)) return undefined;
-    return Promise.resolve(result).then(undefined, (error: unknown) => this.#failed(error)) as Promise<void>;
+    return isThenable(result) ? this.#settled(result) : undefined;
+  }
+
+  /** Awaited, because a promise may have a `then` of its own, which returns anything. */
+  async #settled(result: PromiseLike<unknown>): Promise<void> {
+    try {
+      await result;
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   /** A handler threw: this connection is closed, and no other. */

@@ -20,6 +20,7 @@ import {
   type HandshakeLimits,
   handshakeLimits,
 } from '../core/index.js';
+import { Answers } from './answers.js';
 import { type Handlers, Session } from './handlers.js';
 import { httpServer } from './http.js';
 import type { Peer } from './peer.js';
@@ -65,6 +66,7 @@ export class Server<Data = unknown> {
   readonly #limits: HandshakeLimits;
   readonly #sessions = new Set<Session<Data>>();
   readonly #openings = new Set<Opening<Data>>();
+  readonly #answers = new Answers();
   #address: AddressInfo = { port: 0, address: '', family: '' };
   #closing: Promise<void> | null = null;
   #allGone: (() => void) | null = null;
@@ -154,13 +156,18 @@ export class Server<Data = unknown> {
   }
 
   /** While shutting down, a connection is of no use once its request is answered, and need not idle until it ends. */
-  readonly #onRequest = (_request: IncomingMessage, response: ServerResponse): void => {
+  readonly #onRequest = ({ socket }: IncomingMessage, response: ServerResponse): void => {
+    this.#answers.expect(socket, response);
     response.on('close', () => {
       if (this.#closing !== null) this.#http.closeIdleConnections();
     });
   };
 
   readonly #onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
+    if (this.#answers.areOwed(stream)) {
+      stream.destroy();
+      return;
+    }
     const { remoteAddress = '' } = stream as Socket;
     if ('setNoDelay' in stream) (stream as Socket).setNoDelay(true).setTimeout(0);
     const opening = new Opening<Data>(stream, head, this.#limits, remoteAddress, (opened) => {

@@ -15,7 +15,7 @@ import {
   RemoteProtocolError,
   type Request,
 } from '../core/index.js';
-import { warn } from './thrown.js';
+import { asError, warn } from './thrown.js';
 import { type Timed, wheel } from './wheel.js';
 
 /** A request for a WebSocket, as `upgrade` sees it. */
@@ -195,7 +195,8 @@ export class Opening<Data> implements Timed {
     });
   }
 
-  #answerFault(error: unknown): void {
+  #answerFault(thrown: unknown): void {
+    const error = asError(thrown);
     if (error instanceof RemoteProtocolError && error.eventHint !== null) {
       this.#finishWith([this.#handshake.send(error.eventHint)]);
       return;

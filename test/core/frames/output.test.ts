@@ -95,13 +95,13 @@ describe.each(ROLES.map((type) => [roleName(type), type] as const))('control fra
     const one = 2 + header + 3;
     expect(order(0, () => {})).toEqual(['pong', '3', '18000', '3']);
     for (let first = 1; first <= one; first++) expect(order(first, () => {})).toEqual(['3', 'pong', '18000', '3']);
-    for (const more of [1, 3, 4 + header, 5 + header, 18000, 9003 + header]) {
+    for (const more of [1, 3, 4 + header, 5 + header, 18000, 18003 + header]) {
       expect(
         order(one + more, () => {}),
         `${more} bytes of the large frame`,
       ).toEqual(['3', '18000', 'pong', '3']);
     }
-    expect(order(one + 9004 + header, () => {})).toEqual(['3', '18000', 'pong', '3']);
+    expect(order(one + 18004 + header, () => {})).toEqual(['3', '18000', 'pong', '3']);
   });
 
   test('a Close never overtakes, and nothing comes behind it', () => {
@@ -137,7 +137,7 @@ describe.each(ROLES.map((type) => [roleName(type), type] as const))('control fra
         receive(ping('abcd'));
         connection.poll();
         connection.acknowledge(connection.takeOutput([], maxBytes));
-        expect(connection.queuedBytes).toBeLessThanOrEqual(9004 + 2 * 10 + 4);
+        expect(connection.queuedBytes).toBeLessThanOrEqual(18004 + 2 * 10 + 4);
       }
     }
   });
