@@ -14,6 +14,13 @@ export {
   type WebSocketInit,
   type WebSocketOptions,
 } from './client/websocket.js';
+export { type WebSocketCloseInfo, WebSocketError } from './client/websocket-error.js';
+export {
+  type ClosedInfo,
+  type WebSocketConnection,
+  WebSocketStream,
+  type WebSocketStreamOptions,
+} from './client/websocket-stream.js';
 export type { HandlerResult, Handlers } from './handlers.js';
 export { Peer } from './peer.js';
 export { type CloseOptions, type ServeOptions, Server, serve } from './serve.js';

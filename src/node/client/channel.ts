@@ -34,7 +34,8 @@ export interface Ending {
 
 /** Whoever a channel belongs to. None of these may throw; none is called within a call to the channel. */
 export interface ChannelOwner {
-  onOpen(dialed: Dialed): void;
+  /** A promise holds messages until it settles. */
+  onOpen(dialed: Dialed): Promise<void> | undefined;
   /** A message is at the connection's cursor; a promise holds what follows until it settles. */
   onMessage(kind: typeof Kind.TEXT | typeof Kind.BYTES, connection: Connection): Promise<void> | undefined;
   /** There is room for more, or there will be none: the end follows. */
@@ -76,6 +77,11 @@ export class Channel implements LinkOwner {
   /** Whether the connection takes messages: also while a `close` waits behind others. */
   get canSend(): boolean {
     return this.#link?.connection.canSend ?? false;
+  }
+
+  /** Whether a drain is to be waited for. */
+  get needsDrain(): boolean {
+    return this.#link?.connection.needsDrain ?? false;
   }
 
   /** Bytes queued, with those of frames. */
@@ -185,8 +191,7 @@ export class Channel implements LinkOwner {
     this.#stream = stream;
     this.#link = new Link(stream, new Connection(ConnectionType.CLIENT, extensions, this.#config), this);
     this.readyState = OPEN;
-    this.#owner.onOpen(dialed);
-    this.#link.start(head, this.checkpoint(head.length));
+    this.#link.start(head, this.#owner.onOpen(dialed) ?? this.checkpoint(head.length));
   }
 
   /** What came, and what an answer to it means. */

@@ -240,7 +240,7 @@ export class WebSocket extends EventTarget {
     super.removeEventListener(type, listener as () => void, options);
   }
 
-  #onOpen({ protocol, extensions }: Dialed): void {
+  #onOpen({ protocol, extensions }: Dialed): undefined {
     this.#protocol = protocol;
     this.#extensions = extensions.map(({ name }) => name).join(', ');
     this.dispatchEvent(new Event('open'));
