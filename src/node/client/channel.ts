@@ -50,7 +50,8 @@ export class Channel implements LinkOwner {
   readonly url: string;
   /** The origin of that URL. */
   readonly origin: string;
-  readonly #dial: Dial;
+  /** While it is connecting. */
+  #dial: Dial | null;
   readonly #config: ConnectionConfig;
   readonly #owner: ChannelOwner;
   #stream: Duplex | null = null;
@@ -65,13 +66,15 @@ export class Channel implements LinkOwner {
   constructor(url: string | URL, options: DialOptions, config: ConnectionConfig, owner: ChannelOwner) {
     this.#config = config;
     this.#owner = owner;
-    this.#dial = new Dial(url, options, true, (error, dialed) => {
+    const dial = new Dial(url, options, true, (error, dialed) => {
+      this.#dial = null;
       if (dialed === null) this.#failed(error);
       else this.#opened(dialed);
     });
-    this.url = this.#dial.target.url.href;
-    this.origin = this.#dial.target.url.origin;
-    this.#dial.start();
+    this.#dial = dial;
+    this.url = dial.target.url.href;
+    this.origin = dial.target.url.origin;
+    dial.start();
   }
 
   /** Whether the connection takes messages: also while a `close` waits behind others. */
@@ -127,7 +130,7 @@ export class Channel implements LinkOwner {
     const link = this.#link;
     this.startClosing();
     if (link === null) {
-      this.#dial.abort(new DOMException('closed before the connection was established', 'AbortError'));
+      this.#dial?.abort(new DOMException('closed before the connection was established', 'AbortError'));
     } else if (link.connection.canSend) {
       link.connection.queue(new CloseConnection(code, reason));
       link.wake();

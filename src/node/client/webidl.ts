@@ -58,15 +58,15 @@ export function stringsOf(value: string | Iterable<string>): string[] {
   return typeof value === 'object' ? Array.from(value, (each) => `${each}`) : [`${value}`];
 }
 
+const SYNTAX_ERRORS: readonly string[] = ['INVALID_URL', 'INVALID_HOST', 'INVALID_SUBPROTOCOL'];
+
 /** Runs a constructor's work, with the exceptions that the standard wants for a bad URL and bad subprotocols. */
 export function withSyntaxErrors<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof LocalProtocolError && (error.code === 'INVALID_URL' || error.code === 'INVALID_SUBPROTOCOL')) {
-      throw new DOMException(error.message, { name: 'SyntaxError', cause: error });
-    }
-    throw error;
+    if (!(error instanceof LocalProtocolError) || !SYNTAX_ERRORS.includes(error.code)) throw error;
+    throw new DOMException(error.message, { name: 'SyntaxError', cause: error });
   }
 }
 

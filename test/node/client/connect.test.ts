@@ -2,8 +2,9 @@
 
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { connect } from '../../../src/node/client/connect.js';
 import type { Peer } from '../../../src/node/peer.js';
-import { deferred, noise, recording, start, until, warningsDuring, within } from '../support.js';
+import { atEnd, deferred, noise, recording, start, until, warningsDuring, within } from '../support.js';
 import { accepting, answering, open, rawServer, refusal, serverFrame, wsServer } from './support.js';
 
 const url = (port: number, path = '/') => `ws://127.0.0.1:${port}${path}`;
@@ -115,13 +116,15 @@ describe('opening', () => {
   test('resolves after `open`, with the data, the subprotocol and the address', async () => {
     const server = await start({ upgrade: () => ({ protocol: 'b', headers: { 'X-Room': '7' } }) });
     const order: unknown[] = [];
-    const peer = await open<{ user: string }>(url(server.port), {
+    const connecting = connect<{ user: string }>(url(server.port), {
       protocols: ['a', 'b'],
       data: { user: 'ada' },
       accepted: ({ protocol, headers }) => order.push(['accepted', protocol, headers['x-room']]),
       open: (ws) => order.push(['open', ws.data.user]),
     });
+    const peer = await connecting;
     order.push('resolved');
+    atEnd(() => peer.terminate());
     expect(order).toEqual([['accepted', 'b', '7'], ['open', 'ada'], 'resolved']);
     expect([peer.protocol, peer.remoteAddress, peer.isOpen]).toEqual(['b', '127.0.0.1', true]);
   });

@@ -6,7 +6,7 @@ import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Duplex } from 'node:stream';
-import { connect as tlsConnect } from 'node:tls';
+import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { LocalProtocolError, RemoteProtocolError } from '../../../src/core/index.js';
 import { connect } from '../../../src/node/client/connect.js';
@@ -268,12 +268,13 @@ describe('a refusal', () => {
 
   test('with a body without end is cut off at 64 KiB, and the socket closed', async () => {
     const closed = deferred();
+    let sent = 0;
     const port = await rawServer(
       answering((socket) => {
         socket.on('close', () => closed.resolve());
         socket.write('HTTP/1.1 500 x\r\n\r\n');
         const more = () => {
-          while (!socket.destroyed && socket.write(Buffer.alloc(10_000, 'x')));
+          while (!socket.destroyed && socket.write(Buffer.alloc(10_000, 'x'))) sent += 10_000;
         };
         socket.on('drain', more);
         more();
@@ -282,6 +283,8 @@ describe('a refusal', () => {
     const error = await refusal(url(port));
     expect([error.statusCode, error.body.length]).toEqual([500, 64 * 1024]);
     await within(closed.promise);
+    // What sockets buffer, and not what two seconds bring.
+    expect(sent).toBeLessThan(32 * 1024 * 1024);
   });
 
   test('with a body that does not come is not waited for beyond its time', async () => {
@@ -531,6 +534,20 @@ describe('TLS', () => {
   test.each(['localhost', '127.0.0.1'])('%s with a certificate of a known authority', async (host) => {
     const port = await accepts();
     await open(secureUrl(port, host), { tls: { ca }, lookup: toLoopback });
+  });
+
+  test('a name is sent to the server (SNI), an address is not', async () => {
+    const names: unknown[] = [];
+    const port = await rawTlsServer(
+      answering((socket, request) => {
+        names.push((socket as TLSSocket).servername);
+        socket.end(accepting(request));
+      }),
+    );
+    for (const host of ['localhost', 'localhost.', '127.0.0.1']) {
+      await open(secureUrl(port, host), { tls: { ca }, lookup: toLoopback });
+    }
+    expect(names).toEqual(['localhost', 'localhost', false]);
   });
 
   test('https: will do', async () => {

@@ -56,7 +56,7 @@ async function told(act: (socket: Socket) => void): Promise<number> {
 const named = (name: string) => expect.objectContaining({ name }) as unknown as Error;
 
 describe('the constructor', () => {
-  test.each(['/relative', 'ftp://localhost/', 'ws://localhost/#part', 'ws://localhost/#', 'ws://', ''])(
+  test.each(['/relative', 'ftp://localhost/', 'ws://localhost/#part', 'ws://localhost/#', 'ws://', 'ws://a"b/', ''])(
     'throws a SyntaxError for the URL %j',
     (text) => {
       expect(() => new WebSocket(text)).toThrow(named('SyntaxError'));
@@ -270,7 +270,9 @@ describe('messages', () => {
     const blob = await openAsBlob(file);
     await rm(file);
     ws.send(blob);
+    ws.send('behind');
     expect(await closed).toEqual([1006, '', false]);
+    expect(ws.bufferedAmount).toBe('soon gone'.length + 'behind'.length);
     expect(events.map(([name]) => name)).toEqual(['open', 'error', 'close']);
   });
 
