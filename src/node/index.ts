@@ -3,7 +3,8 @@
 export { CloseCode, LocalProtocolError, RemoteProtocolError, SendLimitError } from '../core/index.js';
 export { type Accepted, type ClientOptions, type ConnectOptions, connect } from './client/connect.js';
 export type { DialOptions } from './client/dial.js';
-export { HandshakeError } from './client/handshake-error.js';
+export { CloseEvent, type CloseEventInit, ErrorEvent, type ErrorEventInit } from './client/events.js';
+export { HandshakeError, type HandshakeErrorInit } from './client/handshake-error.js';
 export type { Target } from './client/target.js';
 export type { TransportOptions } from './client/transport.js';
 export {

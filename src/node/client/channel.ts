@@ -21,6 +21,8 @@ export const OPEN = 1;
 export const CLOSING = 2;
 export const CLOSED = 3;
 
+const settled = Promise.resolve();
+
 /** How a connection ended. */
 export interface Ending {
   /** Whether both sides sent a Close and the stream then ended in order. */
@@ -213,13 +215,15 @@ export class Channel implements LinkOwner {
 
   /**
    * A promise to hold events with, where more wait behind the present one: each event is a task of its own in the
-   * standard, so that what a listener has awaited goes on before the next. Null bytes wait most often.
+   * standard, so that code which awaited one goes on before the next. Most often nothing waits.
    */
   checkpoint(
     waiting = this.#connection.bufferedBytes + (this.#stream as Duplex).readableLength,
   ): Promise<void> | undefined {
     if (waiting === 0) return undefined;
     // From within a microtask, the next tick comes after all microtasks.
-    return new Promise((resolve) => queueMicrotask(() => process.nextTick(resolve)));
+    return new Promise((resolve) => {
+      settled.then(() => process.nextTick(resolve));
+    });
   }
 }
