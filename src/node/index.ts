@@ -1,6 +1,27 @@
-/** `millrace`: WebSocket servers for Node.js. */
+/** `millrace`: WebSocket servers and clients for Node.js. */
 
 export { CloseCode, LocalProtocolError, RemoteProtocolError, SendLimitError } from '../core/index.js';
+export { type Accepted, type ClientOptions, type ConnectOptions, connect } from './client/connect.js';
+export type { DialOptions } from './client/dial.js';
+export { CloseEvent, type CloseEventInit, ErrorEvent, type ErrorEventInit } from './client/events.js';
+export { HandshakeError, type HandshakeErrorInit } from './client/handshake-error.js';
+export type { Target } from './client/target.js';
+export type { TransportOptions } from './client/transport.js';
+export {
+  type BinaryType,
+  WebSocket,
+  type WebSocketData,
+  type WebSocketEventMap,
+  type WebSocketInit,
+  type WebSocketOptions,
+} from './client/websocket.js';
+export { type WebSocketCloseInfo, WebSocketError } from './client/websocket-error.js';
+export {
+  type ClosedInfo,
+  type WebSocketConnection,
+  WebSocketStream,
+  type WebSocketStreamOptions,
+} from './client/websocket-stream.js';
 export type { HandlerResult, Handlers } from './handlers.js';
 export { Peer } from './peer.js';
 export { type CloseOptions, type ServeOptions, Server, serve } from './serve.js';
