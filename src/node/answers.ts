@@ -12,20 +12,15 @@ import type { ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 const unfinished = new WeakMap<Duplex, Set<ServerResponse>>();
-let watching = false;
 
-/** From now on, remembers the requests that are not answered yet. */
-export function watchAnswers(): void {
-  if (watching) return;
-  watching = true;
-  subscribe('http.server.request.start', (message) => {
-    const { socket, response } = message as { socket: Duplex; response: ServerResponse };
-    const others = unfinished.get(socket);
-    if (others === undefined) unfinished.set(socket, new Set([response]));
-    else others.add(response);
-    response.on('close', () => unfinished.get(socket)?.delete(response));
-  });
-}
+// From the start: a request that came before the first `accept` may be answered after it.
+subscribe('http.server.request.start', (message) => {
+  const { socket, response } = message as { socket: Duplex; response: ServerResponse };
+  const others = unfinished.get(socket);
+  if (others === undefined) unfinished.set(socket, new Set([response]));
+  else others.add(response);
+  response.on('close', () => unfinished.get(socket)?.delete(response));
+});
 
 /**
  * Whether some answers are not given yet. The last one is given once it has ended, even if that is still being written:

@@ -16,7 +16,6 @@ import {
   handshakeLimits,
   LocalProtocolError,
 } from '../core/index.js';
-import { watchAnswers } from './answers.js';
 import { type Handlers, Session } from './handlers.js';
 import { type Opened, Opening, type Terms } from './opening.js';
 import { type OriginRule, originTest } from './origins.js';
@@ -90,7 +89,6 @@ export class Endpoint<Data = unknown> {
       throw new LocalProtocolError('INVALID_OPTION', 'maxConnections must be a number from 0 to Infinity');
     }
     this.#handlers = countedHandlers(options, this.#counts);
-    watchAnswers();
   }
 
   /** Connections that are open or closing. */
