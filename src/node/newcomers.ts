@@ -27,6 +27,11 @@ export class Newcomers {
     });
   }
 
+  /** How many there are. */
+  get size(): number {
+    return this.#sockets.size;
+  }
+
   /** A request came: the connection is no newcomer any more. Nothing is kept of it. */
   forget(stream: Duplex): void {
     if (this.#sockets.delete(stream)) stream.off('close', this.#onClose);
