@@ -25,7 +25,7 @@ export function httpServer(
     headersTimeout,
     requestTimeout: Math.max(REQUEST_TIMEOUT, headersTimeout),
     connectionsCheckingInterval: Math.max(100, Math.min(whole((headersTimeout || REQUEST_TIMEOUT) / 4), 30_000)),
-    // Known from Node.js 24.9 on. Before, every upgrade comes as one, and what is not for us gets 426.
+    // Known from Node.js 22.21 and 24.9 on. Before, every upgrade comes as one, and what is not for us gets 426.
     shouldUpgradeCallback: (request: IncomingMessage) => asksForWebSocket(request),
   };
   const http =

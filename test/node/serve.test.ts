@@ -1,7 +1,7 @@
 /** The server: listening, what it answers, counting, and shutting down. */
 
 import { once } from 'node:events';
-import { Agent, get, type IncomingMessage } from 'node:http';
+import { Agent, createServer, get, type IncomingMessage } from 'node:http';
 import { createConnection } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { LocalProtocolError, type Peer, reject, type ServeOptions, serve } from '../../src/node/index.js';
@@ -109,8 +109,7 @@ describe('what is not a WebSocket', () => {
   });
 
   test('another upgrade goes to `request` where Node can tell it apart', async () => {
-    const [major, minor] = process.versions.node.split('.').map(Number);
-    const canTell = major > 24 || (major === 24 && minor >= 9);
+    const canTell = 'shouldUpgradeCallback' in createServer();
     const server = await start({ request: (_request, response) => response.end('HTTP/1.1 it is') });
     const fields = { Upgrade: 'h2c', Connection: 'Upgrade, HTTP2-Settings, close', 'HTTP2-Settings': '' };
     const client = await RawClient.ask(server.port, request(fields));
@@ -167,7 +166,10 @@ describe('path', () => {
   test('what is for another protocol is 426 on any path', async () => {
     const server = await start({ path: '/chat' });
     for (const target of ['/chat', '/']) {
-      const client = await RawClient.ask(server.port, request({ Upgrade: 'h2c' }, `GET ${target} HTTP/1.1`));
+      const client = await RawClient.ask(
+        server.port,
+        request({ Upgrade: 'h2c', Connection: 'Upgrade, close' }, `GET ${target} HTTP/1.1`),
+      );
       expect(client.head).toMatch(/^HTTP\/1\.1 426 /);
       expect(client.head).toMatch(/upgrade: websocket\r\n/i);
     }

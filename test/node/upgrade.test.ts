@@ -259,7 +259,7 @@ describe('handshakes that go wrong', () => {
     ['no key', request({ 'Sec-WebSocket-Key': null }), 400],
     ['a short key', request({ 'Sec-WebSocket-Key': 'AAAA' }), 400],
     ['another version', request({ 'Sec-WebSocket-Version': '8' }), 426, /Sec-WebSocket-Version: 13/],
-    ['another protocol', request({ Upgrade: 'h2c' }), 426, /Upgrade: websocket/],
+    ['another protocol', request({ Upgrade: 'h2c', Connection: 'Upgrade, close' }), 426, /upgrade: websocket/i],
     ['no host', request({ Host: null }), 400],
     ['a repeated subprotocol', request({ 'Sec-WebSocket-Protocol': 'a, a' }), 400],
     ['a body', request({ 'Content-Length': '5' }), 400],
