@@ -42,8 +42,8 @@ export interface SessionSettings {
   readonly textFormat?: 'string' | 'bytes';
   /** After so many milliseconds without a message a connection is closed with 1001; never by default. */
   readonly idleTimeout?: number;
-  /** What measures the handlers of messages. */
-  readonly meter?: Meter;
+  /** What measures the handlers of messages, if anything does. */
+  readonly meter?: Meter | null;
 }
 
 const NO_SETTINGS: SessionSettings = Object.freeze({});
@@ -122,8 +122,8 @@ export class Session<Data> implements LinkOwner {
   #message(data: string | Uint8Array, isBinary: boolean): Promise<void> | undefined {
     const { peer } = this;
     if (messageChannel.hasSubscribers) messageChannel.publish({ ws: peer, data, isBinary });
-    const { meter } = this.#settings;
-    if (meter === undefined) return this.#settle(this.#handlers.message?.(peer, data as string | Buffer, isBinary));
+    const { meter = null } = this.#settings;
+    if (meter === null) return this.#settle(this.#handlers.message?.(peer, data as string | Buffer, isBinary));
     const started = meter.start();
     let settled: Promise<void> | undefined;
     try {

@@ -1,6 +1,8 @@
 /** `millrace`: WebSocket servers and clients for Node.js. */
 
 export { CloseCode, LocalProtocolError, RemoteProtocolError, SendLimitError } from '../core/index.js';
+export { accept } from './accept.js';
+export { Attachment, type AttachOptions, attach } from './attach.js';
 export { type Accepted, type ClientOptions, type ConnectOptions, connect } from './client/connect.js';
 export type { DialOptions } from './client/dial.js';
 export { CloseEvent, type CloseEventInit, ErrorEvent, type ErrorEventInit } from './client/events.js';
@@ -22,9 +24,14 @@ export {
   WebSocketStream,
   type WebSocketStreamOptions,
 } from './client/websocket-stream.js';
+export { type CloseOptions, Endpoint, type EndpointOptions } from './endpoint.js';
 export type { HandlerResult, Handlers } from './handlers.js';
-export { Peer } from './peer.js';
-export { type CloseOptions, type ServeOptions, Server, serve } from './serve.js';
+export type { HandlerTimes } from './meter.js';
+export type { OriginRule } from './origins.js';
+export type { Sendable } from './outbox.js';
+export { Peer, type SendOptions } from './peer.js';
+export { type ServeOptions, Server, serve } from './serve.js';
+export type { EndpointStats } from './stats.js';
 export {
   type Acceptance,
   Rejection,

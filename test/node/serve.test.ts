@@ -1,7 +1,7 @@
 /** The server: listening, what it answers, counting, and shutting down. */
 
 import { once } from 'node:events';
-import { Agent, get, type IncomingMessage } from 'node:http';
+import { Agent, createServer, get, type IncomingMessage } from 'node:http';
 import { createConnection } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { LocalProtocolError, type Peer, reject, type ServeOptions, serve } from '../../src/node/index.js';
@@ -55,6 +55,9 @@ describe('options', () => {
     ['maxHeaderFields', { maxHeaderFields: -5 }],
     ['maxHeaderFields', { maxHeaderFields: '7' as unknown as number }],
     ['overflow', { overflow: 'explode' as 'drop' }],
+    ['path', { path: 'chat' }],
+    ['path', { path: '/chat?x' }],
+    ['path', { path: 7 as unknown as string }],
   ])('a wrong %s is refused by name before anything listens', async ([name, options]) => {
     const refused = await serve(options).then(
       (server) => server.close().then(() => null),
@@ -105,6 +108,15 @@ describe('what is not a WebSocket', () => {
     expect(client.body).toContain('you asked for /page');
   });
 
+  test('another upgrade goes to `request` where Node can tell it apart', async () => {
+    const canTell = 'shouldUpgradeCallback' in createServer();
+    const server = await start({ request: (_request, response) => response.end('HTTP/1.1 it is') });
+    const fields = { Upgrade: 'h2c', Connection: 'Upgrade, HTTP2-Settings, close', 'HTTP2-Settings': '' };
+    const client = await RawClient.ask(server.port, request(fields));
+    expect(client.head).toMatch(canTell ? /^HTTP\/1\.1 200 / : /^HTTP\/1\.1 426 /);
+    await RawClient.open(server.port, undefined, request({ Upgrade: 'h2c, WebSocket' }));
+  });
+
   test('a WebSocket may follow on the same connection', async () => {
     const server = await start();
     const client = new RawClient(server.port);
@@ -135,6 +147,32 @@ describe('path', () => {
     await RawClient.open(server.port, undefined, request({}, 'GET /chat?room=1 HTTP/1.1'));
     await RawClient.open(server.port, undefined, request({}, 'GET ws://localhost/chat?x HTTP/1.1'));
     expect(asked).toBe(3);
+  });
+
+  test.for([/^\/rooms\/\d+$/, /^\/rooms\/\d+$/g, /^\/rooms\/\d+$/y])(
+    '%o is matched with the path alone',
+    async (path) => {
+      const server = await start({ path });
+      const ask = (target: string) => RawClient.ask(server.port, request({}, `GET ${target} HTTP/1.1`));
+      for (const target of ['/', '/rooms/', '/rooms/x', '/rooms/1/2', '/?/rooms/1']) {
+        expect((await ask(target)).head, target).toMatch(/^HTTP\/1\.1 404 /);
+      }
+      for (const target of ['/rooms/1', '/rooms/1', '/rooms/22?a', 'ws://localhost/rooms/3?b']) {
+        await RawClient.open(server.port, undefined, request({}, `GET ${target} HTTP/1.1`));
+      }
+    },
+  );
+
+  test('what is for another protocol is 426 on any path', async () => {
+    const server = await start({ path: '/chat' });
+    for (const target of ['/chat', '/']) {
+      const client = await RawClient.ask(
+        server.port,
+        request({ Upgrade: 'h2c', Connection: 'Upgrade, close' }, `GET ${target} HTTP/1.1`),
+      );
+      expect(client.head).toMatch(/^HTTP\/1\.1 426 /);
+      expect(client.head).toMatch(/upgrade: websocket\r\n/i);
+    }
   });
 });
 
@@ -357,6 +395,47 @@ describe('close', () => {
     await within(closing);
     expect(performance.now() - begun).toBeLessThan(2000);
   });
+
+  test('does not wait for who has connected and sent nothing', async () => {
+    const server = await start();
+    const clients = Array.from({ length: 5 }, () => new RawClient(server.port));
+    await Promise.all(clients.map(({ socket }) => next(socket, 'connect')));
+    // The server has seen them once it has answered one that came later.
+    (await RawClient.open(server.port)).socket.destroy();
+    await until(() => server.size === 0);
+    const begun = performance.now();
+    await within(server.close({ timeout: 20_000 }));
+    expect(performance.now() - begun).toBeLessThan(2000);
+    await until(() => clients.every(({ ended, closed }) => ended || closed));
+  });
+
+  test('cuts off at its timeout who is in the middle of a request', async () => {
+    const server = await start();
+    const client = new RawClient(server.port);
+    client.write('GET / HTT');
+    await next(client.socket, 'connect');
+    (await RawClient.open(server.port)).socket.destroy();
+    await until(() => server.size === 0);
+    const begun = performance.now();
+    await within(server.close({ timeout: 150 }));
+    expect(performance.now() - begun).toBeGreaterThanOrEqual(140);
+    expect(performance.now() - begun).toBeLessThan(2000);
+    await until(() => client.ended || client.closed);
+  });
+
+  test.for([-1, Number.NaN, '7' as unknown as number])(
+    'a timeout of %o is refused, and nothing is closed',
+    async (timeout) => {
+      const server = await start();
+      const refused = server.close({ timeout });
+      await expect(refused).rejects.toBeInstanceOf(LocalProtocolError);
+      await expect(refused).rejects.toMatchObject({
+        code: 'INVALID_OPTION',
+        message: expect.stringContaining('timeout'),
+      });
+      await RawClient.open(server.port);
+    },
+  );
 
   test('from a handler', async () => {
     let closing: Promise<void> | undefined;

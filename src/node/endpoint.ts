@@ -1,0 +1,307 @@
+/**
+ * What takes upgrade requests and owns the connections that come of them, wherever the requests come from: `serve` and
+ * `attach` bring them from an HTTP server, `accept` from a framework.
+ */
+
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import {
+  CloseCode,
+  CloseConnection,
+  Connection,
+  ConnectionConfig,
+  type ConnectionOptions,
+  ConnectionType,
+  checkClose,
+  type HandshakeLimits,
+  handshakeLimits,
+  LocalProtocolError,
+} from '../core/index.js';
+import { type Handlers, Session, type SessionSettings } from './handlers.js';
+import { Meter } from './meter.js';
+import { type Opened, Opening, type Terms } from './opening.js';
+import { type OriginRule, originTest } from './origins.js';
+import type { Peer } from './peer.js';
+import { Refusal, refusalOf } from './refusal.js';
+import { Counts, type EndpointStats } from './stats.js';
+import { takeOver } from './take-over.js';
+import { reject, type UpgradeHandler } from './upgrade.js';
+
+/** What becomes of upgrade requests, and within which limits. */
+export interface EndpointOptions<Data = unknown>
+  extends Handlers<Data>,
+    Omit<ConnectionOptions, 'autoPong' | 'autoClose' | 'delivery' | 'trailingData' | 'maskingKeys'>,
+    Partial<HandshakeLimits> {
+  /** Accepts or rejects a request; accepts by default. While it is pending nothing is read from the connection. */
+  readonly upgrade?: UpgradeHandler<Data>;
+  /**
+   * The web pages that may connect: origins such as `'https://example.com'` (compared without regard to case and to the
+   * port that the scheme has anyway), patterns, and null for requests without an Origin field, which is what clients
+   * other than browsers send. Others are answered 403. All may by default.
+   *
+   * Give it wherever cookies, or an address that only some can reach, decide who somebody is: a browser lets any page
+   * open a WebSocket to any server and sends the user's cookies with it, so that a page of an attacker's could use the
+   * user's connection (cross-site WebSocket hijacking, RFC 6455 §10.2). A pattern must be anchored at both ends.
+   * The opaque origin `'null'`, which every page can have, is matched by that string alone, never by a pattern.
+   */
+  readonly origins?: readonly OriginRule[];
+  /** The most connections, open ones and handshakes together; above it a request is answered 503. No limit by default. */
+  readonly maxConnections?: number;
+  /** What `message` gets a text as: a string, or its bytes, which are valid UTF-8. `'string'` by default. */
+  readonly textFormat?: 'string' | 'bytes';
+  /**
+   * Milliseconds without a message, in either direction, after which a connection is closed with 1001; up to a quarter
+   * more, and then the next tick. Keep-alive pings are no messages. `Infinity` by default.
+   */
+  readonly idleTimeout?: number;
+  /** Whether `stats` tells how long the handlers of messages take. It does by default, for some 100 ns a message. */
+  readonly measureHandlers?: boolean;
+}
+
+/** How to shut down. */
+export interface CloseOptions {
+  /** The close code that every connection gets; 1001 by default. */
+  readonly code?: number;
+  readonly reason?: string;
+  /** Milliseconds until connections that are still there are cut off; `closeTimeout` by default. */
+  readonly timeout?: number;
+}
+
+/** How long the handlers of connections that were cut off may take before shutting down no longer waits for them. */
+const HANDLERS_GRACE = 1000;
+/** The longest that a timer can wait. */
+const MAX_TIMER = 2 ** 31 - 1;
+/** In how many seconds a client may try again where there were too many connections. */
+const RETRY_AFTER = '5';
+
+/** Takes upgrade requests and owns the connections that come of them. */
+export class Endpoint<Data = unknown> {
+  readonly #config: ConnectionConfig;
+  readonly #terms: Terms<Data>;
+  readonly #maxConnections: number;
+  readonly #handlers: Handlers<Data>;
+  readonly #settings: SessionSettings;
+  readonly #meter: Meter | null;
+  readonly #counts = new Counts();
+  readonly #sessions = new Set<Session<Data>>();
+  readonly #openings = new Set<Opening<Data>>();
+  readonly #refusals = new Set<Refusal>();
+  #closing: Promise<void> | null = null;
+  #allGone: (() => void) | null = null;
+
+  /** @throws LocalProtocolError `INVALID_OPTION` naming the option */
+  constructor(options: EndpointOptions<Data> = {}) {
+    this.#config = new ConnectionConfig({ ...options, autoPong: true, autoClose: true, delivery: 'messages' });
+    this.#terms = {
+      handshake: handshakeLimits(options),
+      origins: originTest(options.origins),
+      upgrade: options.upgrade?.bind(options),
+    };
+    this.#maxConnections = options.maxConnections ?? Number.POSITIVE_INFINITY;
+    if (typeof this.#maxConnections !== 'number' || !(this.#maxConnections >= 0)) {
+      throw new LocalProtocolError('INVALID_OPTION', 'maxConnections must be a number from 0 to Infinity');
+    }
+    const { textFormat = 'string', idleTimeout = Number.POSITIVE_INFINITY, measureHandlers = true } = options;
+    if (textFormat !== 'string' && textFormat !== 'bytes') {
+      throw new LocalProtocolError('INVALID_OPTION', "textFormat must be 'string' or 'bytes'");
+    }
+    if (typeof idleTimeout !== 'number' || !(idleTimeout > 0)) {
+      throw new LocalProtocolError('INVALID_OPTION', 'idleTimeout must be a number above 0');
+    }
+    this.#meter = measureHandlers ? new Meter() : null;
+    this.#settings = { textFormat, idleTimeout, meter: this.#meter };
+    this.#handlers = countedHandlers(options, this.#counts);
+  }
+
+  /** Connections that are open or closing. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Every connection that is open or closing. */
+  *connections(): IterableIterator<Peer<Data>> {
+    for (const { peer } of this.#sessions) yield peer;
+  }
+
+  /** What has happened so far. Adding it up takes time in proportion to the number of connections. */
+  stats(): EndpointStats {
+    const peers = this.connections() as Iterable<Peer<never>>;
+    return { ...this.#counts.snapshot(peers, this.#openings.size), handlers: this.#meter?.snapshot() ?? null };
+  }
+
+  /**
+   * Takes an upgrade request, as an HTTP server emits it with `'upgrade'`.
+   *
+   * @returns a promise of the connection, which is open and whose `open` handler was called; of null when the request
+   *   was refused or its client went away. It never rejects.
+   */
+  accept(request: IncomingMessage, socket: Duplex, head: Uint8Array): Promise<Peer<Data> | null> {
+    return new Promise((resolve) => this.take(request, socket, head, resolve));
+  }
+
+  /**
+   * Shuts down: takes no more requests, refuses those that are not answered yet with 503, sends every connection a Close
+   * behind what was sent before, and cuts off what is left after `timeout`. Resolves when everything is gone, but for
+   * handlers whose promises do not settle even then. Calling again returns the same promise.
+   *
+   * Rejects with a LocalProtocolError for a code or reason that may not be sent, or a bad timeout (`INVALID_OPTION`);
+   * nothing is closed then.
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    if (this.#closing !== null) return this.#closing;
+    const { code = CloseCode.GOING_AWAY, reason = '', timeout = this.#config.closeTimeout } = options;
+    const close = new CloseConnection(code, reason);
+    try {
+      if (typeof timeout !== 'number' || !(timeout >= 0)) {
+        throw new LocalProtocolError('INVALID_OPTION', 'timeout must be a number from 0 to Infinity');
+      }
+      checkClose(code, reason);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    // Known to be closing before anything happens: a signal that is aborted may call whoever closes once more.
+    const { promise, resolve, reject: fail } = deferred();
+    this.#closing = promise;
+    this.#shutDown(close, timeout).then(resolve, fail);
+    return promise;
+  }
+
+  protected get isClosing(): boolean {
+    return this.#closing !== null;
+  }
+
+  /** Whoever brings the requests stops to do so; settles when it holds nothing any more. */
+  protected stop(): Promise<void> | undefined {
+    return undefined;
+  }
+
+  /** The deadline of shutting down has come: whoever brings the requests cuts off what it holds. */
+  protected cutOff(): void {}
+
+  /** As `accept`, without a promise. */
+  protected take(
+    request: IncomingMessage,
+    stream: Duplex,
+    head: Uint8Array,
+    done: (peer: Peer<Data> | null) => void = () => {},
+  ): void {
+    if (!takeOver(stream)) {
+      done(null);
+      return;
+    }
+    if (this.isClosing || this.#openings.size + this.#sessions.size >= this.#maxConnections) {
+      this.#refuse(stream, [refusalOf(503, this.isClosing ? [] : [['Retry-After', RETRY_AFTER]])]);
+      done(null);
+      return;
+    }
+    const opening = new Opening<Data>(stream, head, request, this.#terms, {
+      onOpened: (opened) => {
+        this.#openings.delete(opening);
+        done(this.#open(opened));
+      },
+      onRefused: (answer) => {
+        this.#openings.delete(opening);
+        this.#refuse(stream, answer);
+        done(null);
+      },
+      onGone: () => {
+        this.#openings.delete(opening);
+        this.#checkGone();
+        done(null);
+      },
+    });
+    this.#openings.add(opening);
+    opening.run();
+  }
+
+  /** Answers a request that is not for us, without a look at its handshake. */
+  protected turnAway(stream: Duplex, statusCode: number): void {
+    if (takeOver(stream)) this.#refuse(stream, [refusalOf(statusCode)]);
+  }
+
+  #refuse(stream: Duplex, answer: readonly Uint8Array[]): void {
+    this.#counts.refused++;
+    this.#refusals.add(new Refusal(stream, answer, this.#onRefusalClosed));
+  }
+
+  #open(opened: Opened<Data>): Peer<Data> {
+    const connection = new Connection(ConnectionType.SERVER, opened.extensions, this.#config);
+    const session = new Session<Data>(opened.stream, connection, this.#handlers, opened, this.#onGone, this.#settings);
+    this.#sessions.add(session);
+    this.#counts.opened(this.#sessions.size);
+    session.start(opened.head);
+    return session.peer;
+  }
+
+  readonly #onGone = (session: Session<Data>): void => {
+    this.#sessions.delete(session);
+    this.#counts.gone(session.peer as Peer<never>);
+    this.#checkGone();
+  };
+
+  readonly #onRefusalClosed = (refusal: Refusal): void => {
+    this.#refusals.delete(refusal);
+    this.#checkGone();
+  };
+
+  async #shutDown({ code, reason }: CloseConnection, timeout: number): Promise<void> {
+    const stopped = this.stop();
+    for (const opening of this.#openings) opening.refuse(reject(503));
+    for (const { peer } of this.#sessions) peer.close(code, reason);
+
+    let timer: NodeJS.Timeout | undefined;
+    const allGone = new Promise<void>((resolve) => {
+      const cutOff = () => {
+        this.cutOff();
+        for (const refusal of this.#refusals) refusal.cutOff();
+        for (const { peer } of this.#sessions) peer.terminate();
+        timer = setTimeout(resolve, HANDLERS_GRACE);
+      };
+      if (timeout <= MAX_TIMER) timer = setTimeout(cutOff, timeout);
+      this.#allGone = resolve;
+    });
+    this.#checkGone();
+    await Promise.all([allGone, stopped]);
+    clearTimeout(timer);
+  }
+
+  #checkGone(): void {
+    if (this.#sessions.size + this.#openings.size + this.#refusals.size === 0) this.#allGone?.();
+  }
+}
+
+/**
+ * The handlers in `options`, called as its methods, with those counted that are called once a connection or less. The
+ * others are the user's own functions.
+ */
+function countedHandlers<Data>(options: EndpointOptions<Data>, counts: Counts): Handlers<Data> {
+  const { open, message, ping, pong, drain, close, error } = options;
+  return {
+    open: open?.bind(options),
+    message: message?.bind(options),
+    ping: ping?.bind(options),
+    pong: pong?.bind(options),
+    drain: drain?.bind(options),
+    close(peer, code, reason) {
+      counts.closed(code);
+      return close?.call(options, peer, code, reason);
+    },
+    // Its absence has a meaning of its own.
+    error:
+      error &&
+      ((peer, fault) => {
+        counts.failed();
+        return error.call(options, peer, fault);
+      }),
+  } as Handlers<Data>;
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
+  let resolve!: () => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}

@@ -1,0 +1,54 @@
+/** How a request for a WebSocket is refused: an ordinary HTTP response, and the end of the connection. */
+
+import { STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { HeaderList } from '../core/index.js';
+import { type Timed, wheel } from './wheel.js';
+
+/** How long a client may take to close after it was refused, in milliseconds. */
+const LINGER = 2000;
+
+/** A response without a body, for a request that no handshake has looked at. */
+export function refusalOf(statusCode: number, headers: HeaderList = []): Uint8Array {
+  // RFC 9110 §7.8: whoever sends Upgrade, as a 426 must, names it in Connection.
+  const fields: HeaderList =
+    statusCode === 426
+      ? [...headers, ['Upgrade', 'websocket'], ['Connection', 'close, Upgrade']]
+      : [...headers, ['Connection', 'close']];
+  const lines = [...fields, ['Content-Length', '0']].map(([name, value]) => `${name}: ${value}\r\n`);
+  return Buffer.from(`HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode]}\r\n${lines.join('')}\r\n`, 'latin1');
+}
+
+/**
+ * The last words to a client. What it still sends is read and forgotten, for a while: a stream closed with input
+ * unread may be reset before the client sees the answer (RFC 9112 §9.6).
+ */
+export class Refusal implements Timed {
+  bucket: number | null = null;
+  readonly #stream: Duplex;
+
+  /** @param closed called once, when the stream is closed */
+  constructor(stream: Duplex, answer: readonly Uint8Array[], closed: (refusal: Refusal) => void) {
+    this.#stream = stream;
+    stream.on('error', ignore);
+    stream.on('close', () => {
+      wheel.set(this, null);
+      closed(this);
+    });
+    for (const part of answer) stream.write(part);
+    stream.end();
+    stream.resume();
+    wheel.set(this, wheel.now() + LINGER);
+  }
+
+  onDeadline(): void {
+    this.cutOff();
+  }
+
+  cutOff(): void {
+    this.#stream.destroy();
+  }
+}
+
+/** Its `close` follows, and says all there is to say. */
+export function ignore(): void {}
