@@ -20,10 +20,12 @@ export interface AttachOptions<Data = unknown> extends EndpointOptions<Data> {
 /** Every HTTP server with attachments, and what shares it out among them. */
 const routers = new WeakMap<EventEmitter, Router>();
 
+/** Takes a request for a path, if that is one of its own. */
+type Taker = (path: string, request: IncomingMessage, stream: Duplex, head: Buffer) => boolean;
+
 /** The WebSockets of one `attach`. Closing it detaches it: the HTTP server goes on. */
 export class Attachment<Data = unknown> extends Endpoint<Data> {
-  readonly #matches: (path: string) => boolean;
-  readonly #router: Router;
+  readonly #detach: () => void;
 
   /** @throws LocalProtocolError `INVALID_OPTION` */
   constructor(http: HttpServer | HttpsServer, options: AttachOptions<Data> = {}) {
@@ -31,44 +33,43 @@ export class Attachment<Data = unknown> extends Endpoint<Data> {
     if (!(http instanceof EventEmitter)) {
       throw new LocalProtocolError('INVALID_OPTION', 'the first argument must be a server of node:http or node:https');
     }
-    this.#matches = pathTest(options.path);
-    this.#router = routers.get(http) ?? new Router(http);
-    this.#router.add(this);
-  }
-
-  /** Takes a request if its path is one of ours. */
-  offer(path: string, request: IncomingMessage, stream: Duplex, head: Buffer): boolean {
-    if (!this.#matches(path)) return false;
-    this.take(request, stream, head);
-    return true;
+    const matches = pathTest(options.path);
+    const taker: Taker = (path, request, stream, head) => {
+      if (!matches(path)) return false;
+      this.take(request, stream, head);
+      return true;
+    };
+    const router = routers.get(http) ?? new Router(http);
+    router.add(taker);
+    this.#detach = () => router.delete(taker);
   }
 
   protected override stop(): undefined {
-    this.#router.delete(this);
+    this.#detach();
   }
 }
 
 /** Offers the upgrade requests of one HTTP server to its attachments, in the order they were made. */
 class Router {
   readonly #http: EventEmitter;
-  readonly #attachments = new Set<Attachment<never>>();
+  readonly #takers = new Set<Taker>();
 
   constructor(http: EventEmitter) {
     this.#http = http;
   }
 
-  add<Data>(attachment: Attachment<Data>): void {
-    if (this.#attachments.size === 0) {
+  add(taker: Taker): void {
+    if (this.#takers.size === 0) {
       routers.set(this.#http, this);
       this.#http.on('upgrade', this.#onUpgrade);
     }
-    this.#attachments.add(attachment as unknown as Attachment<never>);
+    this.#takers.add(taker);
   }
 
   /** Without attachments nothing of ours is left: whether anybody listens decides what node:http does with upgrades. */
-  delete<Data>(attachment: Attachment<Data>): void {
-    this.#attachments.delete(attachment as unknown as Attachment<never>);
-    if (this.#attachments.size > 0) return;
+  delete(taker: Taker): void {
+    this.#takers.delete(taker);
+    if (this.#takers.size > 0) return;
     this.#http.off('upgrade', this.#onUpgrade);
     routers.delete(this.#http);
   }
@@ -77,7 +78,7 @@ class Router {
     const isOurs = asksForWebSocket(request);
     const path = requestPath(request);
     if (isOurs) {
-      for (const attachment of this.#attachments) if (attachment.offer(path, request, stream, head)) return;
+      for (const takes of this.#takers) if (takes(path, request, stream, head)) return;
     }
     // Another listener may take it, now or later. Without one it would hang for ever.
     if (this.#http.listenerCount('upgrade') > 1) return;

@@ -31,7 +31,7 @@ export interface ServeOptions<Data = unknown> extends EndpointOptions<Data> {
   readonly backlog?: number;
   /**
    * Serves wss: with these options of node:https, `key` and `cert` among them. Its `handshakeTimeout`, of TLS alone, is
-   * ours by default.
+   * ours by default; what it says of header sizes and timeouts of HTTP gives way to ours.
    */
   readonly tls?: HttpsOptions;
   /** The paths, without a query, that take WebSockets; others are answered 404. All paths by default. */
