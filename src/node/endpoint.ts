@@ -54,7 +54,7 @@ export interface EndpointOptions<Data = unknown>
    * more, and then the next tick. Keep-alive pings are no messages. `Infinity` by default.
    */
   readonly idleTimeout?: number;
-  /** Whether `stats` tells how long the handlers of messages take. It does by default, for some 100 ns a message. */
+  /** Whether `stats` tells how long the handlers of messages take, for some 100 ns a message. Off by default. */
   readonly measureHandlers?: boolean;
 }
 
@@ -101,7 +101,7 @@ export class Endpoint<Data = unknown> {
     if (typeof this.#maxConnections !== 'number' || !(this.#maxConnections >= 0)) {
       throw new LocalProtocolError('INVALID_OPTION', 'maxConnections must be a number from 0 to Infinity');
     }
-    const { textFormat = 'string', idleTimeout = Number.POSITIVE_INFINITY, measureHandlers = true } = options;
+    const { textFormat = 'string', idleTimeout = Number.POSITIVE_INFINITY, measureHandlers = false } = options;
     if (textFormat !== 'string' && textFormat !== 'bytes') {
       throw new LocalProtocolError('INVALID_OPTION', "textFormat must be 'string' or 'bytes'");
     }

@@ -79,10 +79,13 @@ class Reader extends Socket {
 
   constructor() {
     const memory = Buffer.allocUnsafeSlow(READ_SIZE);
+    // Reads are often as long as the last one, and nobody keeps the view.
+    let view = memory;
     const onread: OnReadOpts = {
       buffer: memory,
       callback: (size) => {
-        current.received(memory.subarray(0, size));
+        if (view.length !== size) view = memory.subarray(0, size);
+        current.received(view);
         return true;
       },
     };

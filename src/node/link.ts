@@ -37,6 +37,9 @@ export interface LinkOwner {
 /** The most bytes of one write: how far a Pong can be held up. */
 const WRITE_SIZE = 1024 * 1024;
 
+/** Where the views of one write are gathered; empty between two. */
+let gathered: Uint8Array[] = [];
+
 const HOLD_OWNER = 1;
 const HOLD_DRAIN = 2;
 const HOLD_USER = 4;
@@ -348,9 +351,14 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
         }
         return;
       }
-      const parts: Uint8Array[] = [];
+      const parts = gathered;
       this.#writing = connection.takeOutput(parts, WRITE_SIZE);
-      if (!transport.write(parts)) return;
+      if (!transport.write(parts)) {
+        gathered = [];
+        return;
+      }
+      // Emptied so, it keeps its memory for the next.
+      while (parts.length > 0) parts.pop();
       this.#acknowledge();
       // To drain at once would be to hand out, and to send, without end.
       if (this.#drainDue) this.#askForTurn();

@@ -84,7 +84,7 @@ describe('stats', () => {
       bufferedAmount: 0,
       closes: {},
       errors: 0,
-      handlers: { count: 0, total: 0, max: 0 },
+      handlers: null,
     });
   });
 
