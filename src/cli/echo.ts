@@ -29,8 +29,6 @@ export async function startEcho({ port, host }: EchoOptions): Promise<Server<Rol
     port,
     hostname: host,
     maxMessageSize: MAX_MESSAGE_SIZE,
-    // No event comes while more than `sendHighWater` is queued, so this bounds the queue: one message on top of that.
-    sendHardLimit: 2 * MAX_MESSAGE_SIZE,
     request: pageListener(hosts, () => stats.snapshot()),
 
     upgrade: (request) => decide(request, hosts),

@@ -16,7 +16,11 @@ export interface ConnectionLimits {
   readonly sendHighWater: number;
   /** At or below this many bytes queued, the drain that `queue…` asked for has come. */
   readonly sendLowWater: number;
-  /** The most bytes queued; what happens to a message that would pass it is the overflow policy's. */
+  /**
+   * The most bytes queued, frame headers among them; what happens to a message that would pass it is the overflow
+   * policy's. Only a Close and the Pong or Ping that waits in its slot, a few hundred bytes, may. By default it has room
+   * for the largest message on top of `sendHighWater`: who sends no more once `queue…` has returned false never meets it.
+   */
   readonly sendHardLimit: number;
   /** How long the peer may take to answer our Close and to end the stream afterwards. */
   readonly closeTimeout: number;
@@ -35,7 +39,7 @@ export const DEFAULT_LIMITS: ConnectionLimits = Object.freeze({
   receiveHighWater: 64 * 1024,
   sendHighWater: 64 * 1024,
   sendLowWater: 16 * 1024,
-  sendHardLimit: 16 * MiB,
+  sendHardLimit: 16 * MiB + 128 * 1024,
   closeTimeout: 10_000,
   pingInterval: 30_000,
   pingTimeout: 20_000,

@@ -29,7 +29,7 @@ describe('ConnectionConfig', () => {
       receiveHighWater: 65_536,
       sendHighWater: 65_536,
       sendLowWater: 16_384,
-      sendHardLimit: 16 * 1024 * 1024,
+      sendHardLimit: 16 * 1024 * 1024 + 128 * 1024,
       closeTimeout: 10_000,
       pingInterval: 30_000,
       pingTimeout: 20_000,

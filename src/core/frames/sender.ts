@@ -132,7 +132,7 @@ export class MessageSender {
       throw new LocalProtocolError('MESSAGE_UNFINISHED', 'half a character waits to be continued');
     }
     const first = this.#firstByte(TEXT, finished);
-    if (this.output.queuedBytes + text.length * 3 > this.#config.sendHardLimit) {
+    if (this.#isOver(text.length * 3)) {
       // Three bytes a code unit was a guess on the safe side; now the truth is worth its price.
       if (this.#isOver(Buffer.byteLength(text))) return this.#refuse(new TextMessage(text, finished));
     }
@@ -191,8 +191,9 @@ export class MessageSender {
     return (finished ? FIN : 0) | (this.#unfinished === 0 ? opcode : CONTINUATION);
   }
 
+  /** Whether a payload of that size, and its header, would pass the limit. */
   #isOver(size: number): boolean {
-    return this.output.queuedBytes + size > this.#config.sendHardLimit;
+    return this.output.queuedBytes + this.#writer.frameSize(size) > this.#config.sendHardLimit;
   }
 
   #refuse(event: TextMessage | BytesMessage): null {

@@ -79,6 +79,11 @@ export class FrameWriter {
     this.output.setControl(slot, memory);
   }
 
+  /** The bytes of a frame with such a payload. */
+  frameSize(length: number): number {
+    return this.#headerSize(length) + length;
+  }
+
   #headerSize(length: number): number {
     return (length <= MAX_CONTROL_PAYLOAD ? 2 : length <= 0xffff ? 4 : 10) + (this.#maskingKeys === null ? 0 : 4);
   }
