@@ -51,6 +51,7 @@ import { Assembly } from './assembly.js';
 import { borrowBatch, returnBatch } from './batches.js';
 import { CharacterCutter } from './characters.js';
 import { ChunkQueue } from './chunk-queue.js';
+import { keptCopy } from './kept.js';
 import { BYTES, CLOSE, NEED_DATA, PING, PONG, TEXT, VIOLATION } from './kind.js';
 import { CONTINUATION, isControl, MAX_CONTROL_PAYLOAD, MAX_HEADER, TEXT as TEXT_OPCODE } from './opcodes.js';
 
@@ -209,7 +210,7 @@ export class FrameReader {
       this.#borrowed = borrowed;
       this.#at = 0;
     } else {
-      this.#waiting.push(borrowed ? Buffer.from(chunk) : chunk);
+      this.#waiting.push(borrowed ? keptCopy(chunk) : chunk);
     }
   }
 
@@ -224,11 +225,11 @@ export class FrameReader {
     }
   }
 
-  /** Copies a borrowed chunk: into the pool of Node.js, or memory of its own. */
+  /** Copies a borrowed chunk. */
   #own(): void {
     const chunk = this.#chunk;
     this.#borrowed = false;
-    this.#chunk = Buffer.from(chunk);
+    this.#chunk = keptCopy(chunk);
     if (this.#payload === chunk) this.#payload = this.#chunk;
   }
 
