@@ -14,9 +14,22 @@ const folder = mkdtempSync(join(tmpdir(), 'millrace-readme-'));
 
 /** The one JavaScript block under a heading. */
 function program(heading: string): string {
-  const [, section = ''] = readme.split(`## ${heading}\n`);
+  const [, section = ''] = readme.split(`# ${heading}\n`);
   const [, code = ''] = /```js\n([\s\S]*?)```/.exec(section) ?? [];
   return code;
+}
+
+/** Runs a program to its end, and gives back what it prints. */
+async function finished(code: string): Promise<string> {
+  const file = join(folder, 'finished.mjs');
+  writeFileSync(file, code);
+  const child = spawn(process.execPath, [file], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let printed = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    printed += text;
+  });
+  expect(await once(child, 'close')).toEqual([0, null]);
+  return printed;
 }
 
 async function freePort(): Promise<number> {
@@ -48,10 +61,10 @@ async function withProgram(code: string, port: number, use: (ws: WebSocket) => P
 }
 
 /** A program that has just started may not listen yet: refused connections are tried again. */
-async function connected(port: number): Promise<WebSocket> {
+async function connected(port: number, path = '/room', headers: Record<string, string> = {}): Promise<WebSocket> {
   const deadline = Date.now() + 10_000;
   for (;;) {
-    const ws = new WebSocket(`ws://127.0.0.1:${port}/room`);
+    const ws = new WebSocket(`ws://127.0.0.1:${port}${path}`, { headers });
     const opened = await Promise.race([once(ws, 'open').then(() => true), once(ws, 'error').then(() => false)]).catch(
       () => false,
     );
@@ -100,5 +113,30 @@ describe('README', () => {
     const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
     const named = [...readme.matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name);
     expect(named.filter((name) => name !== undefined && !(name in scripts))).toEqual([]);
+  });
+
+  test('the clients', async () => {
+    const lines = (await finished(program('Clients'))).trim().split('\n');
+    expect(lines.toSorted()).toEqual(['events: two', 'handlers: one', 'streams: three']);
+  });
+
+  test('a server that is there', async () => {
+    const port = await freePort();
+    const file = join(folder, 'attach.mjs');
+    writeFileSync(file, program('On a server that is there').replace('8082', String(port)));
+    const child = spawn(process.execPath, [file], { stdio: 'inherit' });
+    try {
+      const echo = await connected(port, '/echo');
+      echo.send('to /echo');
+      expect(String((await once(echo, 'message'))[0])).toBe('to /echo');
+      const chat = await connected(port, '/chat', { origin: 'https://example.com', cookie: 'ada' });
+      chat.send('hello');
+      expect(String((await once(chat, 'message'))[0])).toBe('ada: hello');
+      const refused = new WebSocket(`ws://127.0.0.1:${port}/chat`, { headers: { origin: 'https://evil.com' } });
+      expect(String((await once(refused, 'error'))[0])).toContain('403');
+      expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe('an ordinary answer\n');
+    } finally {
+      child.kill();
+    }
   });
 });

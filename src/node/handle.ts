@@ -1,7 +1,7 @@
 /**
  * A transport on the handle of an accepted socket, without the socket.
  *
- * `net.Socket` costs an echo of a small message a third of its time in user space: a buffer of 64 KiB for every read,
+ * `net.Socket` costs an echo of a small message a quarter of its time in user space: a buffer of 64 KiB for every read,
  * a request, a closure and a microtask for every write, though nearly every write is taken by the system at once. And it
  * costs an idle connection about a KiB. So while a connection is open, the handle of its socket is held here: all
  * handles of a thread read into one buffer and share one reader, and one request serves all writes that are taken at
