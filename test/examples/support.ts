@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { atEnd, RawClient, until, within } from '../node/support.js';
@@ -43,10 +44,15 @@ export class Example {
     });
   }
 
-  /** Runs one that ends by itself; what is given is written to its stdin. */
-  static run(name: string, args: readonly string[], input?: string): Example {
-    const example = new Example(name, args, {}, input !== undefined);
-    example.child.stdin?.end(input);
+  /** Runs one that ends by itself. @param input what comes from its stdin; with null stdin is left open */
+  static run(
+    name: string,
+    args: readonly string[],
+    input?: string | null,
+    env: Readonly<Record<string, string>> = {},
+  ): Example {
+    const example = new Example(name, args, env, input !== undefined);
+    if (typeof input === 'string') example.child.stdin?.end(input);
     return example;
   }
 
@@ -84,8 +90,9 @@ export class Example {
     this.child.kill(signal);
   }
 
-  /** Resident memory in bytes, where it can be had. */
+  /** Resident memory in bytes, 0 where it cannot be had. */
   get memory(): number {
+    if (process.platform !== 'linux') return 0;
     const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
   }
@@ -93,4 +100,16 @@ export class Example {
   client(): Promise<RawClient> {
     return RawClient.open(this.port);
   }
+}
+
+/** Waits until a client can write no more: what it has written has not changed for a while. */
+export async function held({ socket }: RawClient): Promise<number> {
+  let last = -1;
+  for (let same = 0; same < 20; ) {
+    const taken = socket.bytesWritten - socket.writableLength;
+    same = taken === last ? same + 1 : 0;
+    last = taken;
+    await sleep(10);
+  }
+  return last;
 }
