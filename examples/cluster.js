@@ -32,6 +32,7 @@ async function primary() {
   cluster.on('message', (from, { text }) => {
     for (const worker of Object.values(cluster.workers)) if (worker !== from) pass(worker, text);
   });
+  cluster.on('listening', (worker) => console.log(`worker ${worker.process.pid} listens`));
   cluster.on('exit', (worker, code, signal) => {
     console.log(`worker ${worker.process.pid} ended (${signal ?? code})`);
     if (stopping || worker.isExtra) return;
@@ -60,7 +61,6 @@ function fork(port) {
   worker.pending = 0;
   worker.missed = 0;
   worker.on('error', (error) => console.log(`worker ${worker.process.pid}: ${error.message}`));
-  console.log(`worker ${worker.process.pid} started`);
   return worker;
 }
 
