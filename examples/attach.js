@@ -37,6 +37,8 @@ function router() {
 
 // Sessions: a cookie names one. A real server would keep them in a store, and let somebody log in.
 
+/** Milliseconds that ordinary requests have to be done, once we are closing. */
+const GRACE = 1000;
 const MAX_SESSIONS = 1000;
 const sessions = new Map();
 
@@ -164,7 +166,7 @@ async function stop() {
   const closed = once(http, 'close');
   http.close(); // takes no more connections, and waits for those that are there
   await Promise.all([chat.close(), events.close({ reason: 'shutting down' })]); // 1001 for everybody, and a deadline
-  http.closeIdleConnections();
+  setTimeout(() => http.closeAllConnections(), GRACE).unref(); // who says nothing is not waited for
   await closed;
 }
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stop); // a second one ends the process at once

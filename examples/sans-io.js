@@ -111,7 +111,7 @@ class Peer {
     const socket = this.#socket;
     if (socket.destroyed) return;
     socket.end(error.eventHint ? this.#ws.send(error.eventHint) : undefined);
-    socket.resume(); // read to the end: a socket closed with input unread is reset, and the answer lost
+    // It is read to its end: a socket closed with input unread is reset, and the answer lost.
     this.#timer = setTimeout(() => socket.destroy(), LINGER);
   }
 

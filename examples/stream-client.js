@@ -74,7 +74,7 @@ try {
   try {
     const input = source === '-' ? createInterface({ input: process.stdin }) : generated(Number(source) * MiB);
     const upload = ReadableStream.from(messages(input));
-    await Promise.all([upload.pipeTo(writable, { signal, preventClose: true }), readEchoes(readable)]);
+    await Promise.all([upload.pipeTo(writable, { preventClose: true }), readEchoes(readable)]);
     console.log(`${echoed.messages} of ${sent.messages} messages came back, ${echoed.bytes} of ${sent.bytes} bytes`);
     console.log(`never more than ${mostUnderWay} bytes were under way`);
     stream.close({ closeCode: 4000, reason: 'all echoed' });

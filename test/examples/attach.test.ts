@@ -94,11 +94,15 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s closes the WebSockets, then the se
   idle.isHttp = true;
   idle.write('GET /api/status HTTP/1.1\r\nHost: x\r\n\r\n');
   await until(() => idle.body !== '', 'the answer');
+  const silent = new RawClient(example.port);
+  await next(silent.socket, 'connect');
   const closes = [next(chat, 'close'), next(events, 'close')];
   example.kill(signal);
   expect((await closes[0]).map(String)).toEqual(['1001', '']);
   expect((await closes[1]).map(String)).toEqual(['1001', 'shutting down']);
   await until(() => idle.ended, 'the idle connection to be closed');
   idle.socket.end();
+  await until(() => silent.ended || silent.closed, 'the silent one to be cut off');
+  silent.socket.end();
   await example.endsWell();
 });

@@ -84,7 +84,7 @@ test('pings are answered, violations closed, and input that follows does not des
   const client = await example.client();
   client.write(frame(9, 'are you there'));
   expect(await client.frameAt(0)).toMatchObject({ opcode: 10, payload: Buffer.from('are you there') });
-  client.write(frame(3), noise(4 * MiB));
+  client.write(frame(3), noise(FLOOD * MiB));
   expect((await client.closeCode())[0]).toBe(1002);
   await until(() => client.ended, 'the end');
   client.socket.end();
