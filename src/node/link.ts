@@ -15,6 +15,7 @@ import { CloseCode, CloseConnection, type Connection, ConnectionState, checkClos
 import { transportFor } from './handle.js';
 import { IdleWatch } from './idle.js';
 import { Outbox, type OutboxOwner, type Sendable } from './outbox.js';
+import { asError } from './thrown.js';
 import type { Transport, TransportOwner } from './transport.js';
 import { atTurnEnd, type TurnEnd } from './turn.js';
 import { type Timed, wheel } from './wheel.js';
@@ -112,11 +113,12 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     if (!this.canSend) return false;
     if (typeof data === 'string' && this.#outbox === null) return this.sendNow(data, binary);
     const message = typeof data === 'string' || data instanceof Blob ? data : bytesOf(data);
-    if (this.#outbox === null) {
-      if (!(message instanceof Blob)) return this.sendNow(message, binary);
-      this.#outbox = new Outbox(this);
-    }
-    return this.#outbox.push(message, binary);
+    if (this.#outbox === null && !(message instanceof Blob)) return this.sendNow(message, binary);
+    const outbox = this.#outbox ?? new Outbox(this);
+    const more = outbox.push(message, binary);
+    // An outbox that has nothing to wait for would never tell of its end.
+    if (!outbox.isEmpty) this.#outbox = outbox;
+    return more;
   }
 
   sendNow(data: string | Uint8Array, binary: boolean): boolean {
@@ -193,8 +195,8 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   }
 
   /** A message that cannot be sent leaves a gap, so nothing may follow it. */
-  onOutboxError(error: Error): void {
-    this.#owner.onStreamError(error);
+  onOutboxError(thrown: unknown): void {
+    this.#owner.onStreamError(asError(thrown));
     this.closeNow(CloseCode.INTERNAL_ERROR, '');
   }
 
@@ -228,7 +230,10 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     this.connection.receiveData(null);
     this.#holds &= ~HOLD_USER;
     // Whoever waits for a drain would wait for ever, and hold the close event meanwhile.
-    if ((this.#owesDrain || this.#drainDue) && !this.#closeTold) this.#drained();
+    const owesDrain = this.#owesDrain || this.#drainDue;
+    this.#outbox?.abandon();
+    this.#outbox = null;
+    if (owesDrain && !this.#closeTold) this.#drained();
     else this.#release(HOLD_DRAIN);
   }
 
@@ -364,7 +369,8 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     this.#writing = 0;
     this.bytesSent += size;
     connection.acknowledge(size);
-    if (owedDrain && !connection.needsDrain) this.#drainDue = true;
+    // What waits behind a Blob has room only when that was sent too.
+    if (owedDrain && !this.#owesDrain) this.#drainDue = true;
   }
 
   #drained(): void {
