@@ -125,7 +125,8 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     const { connection } = this;
     const before = connection.queuedBytes;
     const more = binary ? connection.queueBytes(data as Uint8Array) : connection.queueText(data);
-    if (more || connection.queuedBytes > before) this.messagesSent++;
+    // One that is too much may leave a Close in its place.
+    if (more || (connection.queuedBytes > before && connection.canSend)) this.messagesSent++;
     if (!this.#pumping) this.#askForTurn();
     return more;
   }
@@ -238,7 +239,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   }
 
   onWritten(error?: Error | null): void {
-    this.#acknowledge();
+    this.#acknowledge(!error);
     if (error) return;
     this.#flush();
     if (this.#drainDue) this.#drained();
@@ -356,18 +357,20 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
       const parts: Uint8Array[] = [];
       this.#writing = connection.takeOutput(parts, WRITE_SIZE);
       if (!transport.write(parts)) return;
-      this.#acknowledge();
+      // A write that has failed is told of as one, and the transport is gone.
+      this.#acknowledge(!transport.destroyed);
       // To drain at once would be to hand out, and to send, without end.
       if (this.#drainDue) this.#askForTurn();
     }
   }
 
-  #acknowledge(): void {
+  /** @param taken whether the system has taken the write, or it has failed */
+  #acknowledge(taken: boolean): void {
     const { connection } = this;
     const owedDrain = connection.needsDrain;
     const size = this.#writing;
     this.#writing = 0;
-    this.bytesSent += size;
+    if (taken) this.bytesSent += size;
     connection.acknowledge(size);
     // What waits behind a Blob has room only when that was sent too.
     if (owedDrain && !this.#owesDrain) this.#drainDue = true;
