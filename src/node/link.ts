@@ -167,8 +167,9 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     if (--this.#corks === 0) this.#flush();
   }
 
-  /** Hands out no event, and reads nothing, until `resume`. */
+  /** Hands out no event, and reads nothing, until `resume`; once the stream is closed it is too late. */
   pause(): void {
+    if (this.#streamClosed) return;
     this.#hold(HOLD_USER);
     this.wake();
   }
