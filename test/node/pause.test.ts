@@ -1,23 +1,9 @@
 /** Reading that is held on purpose: what stops, what goes on, and what ends it. */
 
-import { afterEach, describe, expect, test, vi } from 'vitest';
-import { Connection, type ConnectionOptions, ConnectionType } from '../../src/core/index.js';
-import { type Handlers, Session, type SessionSettings } from '../../src/node/handlers.js';
-import type { Peer } from '../../src/node/peer.js';
-import { wheel } from '../../src/node/wheel.js';
-import {
-  closeFrame,
-  concat,
-  deferred,
-  FakeStream,
-  frame,
-  noise,
-  recording,
-  serverEndOf,
-  turns,
-  until,
-} from './support.js';
+import { describe, expect, test } from 'vitest';
+import { closeFrame, concat, deferred, frame, noise, serverEndOf, turns, until } from './support.js';
 import { pair } from './support-peer.js';
+import { timed } from './support-time.js';
 
 const MiB = 1024 * 1024;
 
@@ -265,53 +251,11 @@ describe('the end while paused', () => {
   });
 });
 
-/** Sessions on a stream that is none, whose time goes on as the test says. */
 describe('in time', () => {
-  let last: Peer | undefined;
-  afterEach(async () => {
-    // The wheel must not be left with a timer that is none.
-    last?.terminate();
-    await turns(2);
-    vi.restoreAllMocks();
-    vi.useRealTimers();
-  });
-
-  function timed(options: ConnectionOptions, settings: SessionSettings = {}, handlers: Handlers<unknown> = {}) {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    let now = wheel.now();
-    vi.spyOn(wheel, 'now').mockImplementation(() => now);
-    const recorded = recording();
-    const stream = new FakeStream();
-    const connection = new Connection(ConnectionType.SERVER, [], { autoPong: true, autoClose: true, ...options });
-    const init = { data: null, protocol: '', remoteAddress: '' };
-    const all = { ...recorded.handlers, ...handlers };
-    const session = new Session<unknown>(stream, connection, all, init, () => {}, settings);
-    session.start(Buffer.alloc(0));
-    last = session.peer;
-    return {
-      ...recorded,
-      stream,
-      peer: session.peer,
-      /** Lets time pass within one turn. */
-      passAtOnce(milliseconds: number) {
-        now += milliseconds;
-        vi.advanceTimersByTime(milliseconds);
-      },
-      /** Lets time pass, a little at a time. */
-      async pass(milliseconds: number) {
-        for (const end = now + milliseconds; now < end; ) {
-          now = Math.min(now + 250, end);
-          vi.advanceTimersByTime(250);
-          await turns(2);
-        }
-      },
-    };
-  }
-
   const keepAlive = { pingInterval: 30_000, pingTimeout: 20_000 };
 
   test('keep-alive does not blame an innocent peer for our not reading', async () => {
-    const { peer, stream, log, pass } = timed(keepAlive);
+    const { peer, stream, log, pass } = timed({ options: keepAlive });
     peer.pause();
     await pass(300_000);
     expect(log).toEqual([['open']]);
@@ -325,7 +269,7 @@ describe('in time', () => {
   });
 
   test('nor when its answer came while we did not read, and the time is up as we resume', async () => {
-    const { peer, stream, log, pass, passAtOnce } = timed(keepAlive);
+    const { peer, stream, log, pass, passAtOnce } = timed({ options: keepAlive });
     await pass(31_000);
     expect(stream.frames.map(({ opcode }) => opcode)).toEqual([9]);
     peer.pause();
@@ -340,7 +284,7 @@ describe('in time', () => {
   });
 
   test('a half-open peer that takes nothing of what is sent is found out', async () => {
-    const { peer, stream, names, pass } = timed({ ...keepAlive, sendHighWater: 1000 });
+    const { peer, stream, names, pass } = timed({ options: { ...keepAlive, sendHighWater: 1000 } });
     stream.stuck = true;
     peer.pause();
     expect(peer.send(noise(5000))).toBe(false);
@@ -350,7 +294,7 @@ describe('in time', () => {
   });
 
   test('a half-open peer is found out after we resume', async () => {
-    const { peer, stream, names, pass } = timed(keepAlive);
+    const { peer, stream, names, pass } = timed({ options: keepAlive });
     peer.pause();
     await pass(100_000);
     peer.resume();
@@ -360,7 +304,7 @@ describe('in time', () => {
   });
 
   test('a slow peer that takes a little now and then is not', async () => {
-    const { peer, stream, names, pass } = timed({ ...keepAlive, sendHighWater: 1000, sendHardLimit: 1e9 });
+    const { peer, stream, names, pass } = timed({ options: { ...keepAlive, sendHighWater: 1000, sendHardLimit: 1e9 } });
     stream.stuck = true;
     peer.pause();
     for (let i = 0; i < 12; i++) {
@@ -372,7 +316,7 @@ describe('in time', () => {
   });
 
   test('a Close that is not answered, or whose answer is not read, ends with closeTimeout', async () => {
-    const { peer, stream, log, names, pass } = timed({ closeTimeout: 10_000 });
+    const { peer, stream, log, names, pass } = timed({ options: { closeTimeout: 10_000 } });
     peer.pause();
     peer.close();
     await turns();
@@ -386,7 +330,7 @@ describe('in time', () => {
   });
 
   test('the idle timeout goes on', async () => {
-    const { peer, stream, names, pass } = timed({ closeTimeout: 5000 }, { idleTimeout: 20_000 });
+    const { peer, stream, names, pass } = timed({ options: { closeTimeout: 5000 }, settings: { idleTimeout: 20_000 } });
     peer.pause();
     await pass(26_000);
     expect(stream.frames.map(({ payload }) => payload.readUInt16BE(0))).toEqual([1001]);
