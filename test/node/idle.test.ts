@@ -38,6 +38,16 @@ describe('idleTimeout', () => {
     expect(log.some(([name]) => name === 'error')).toBe(false);
   });
 
+  test.for([0, 1000, 2500, 4750, 5250, 7000, 9750])('never early and never much later, %d ms on', async (offset) => {
+    const { peer, stream, pass } = timed({ settings, options: { pingInterval: Number.POSITIVE_INFINITY } });
+    await pass(offset);
+    peer.send('x');
+    let waited = 0;
+    for (; stream.frames.length < 2 && waited < 40_000; waited += 250) await pass(250);
+    expect(waited).toBeGreaterThanOrEqual(20_000);
+    expect(waited).toBeLessThanOrEqual(AT_MOST);
+  });
+
   test('Pings and Pongs, ours, the peer’s and those of keep-alive, do not', async () => {
     const { peer, stream, pass } = timed({ settings, options: { pingInterval: 3000, pingTimeout: 2000 } });
     for (let i = 0; i < AT_MOST / 1000; i++) {

@@ -1,9 +1,9 @@
 /** What can be sent: memory of every kind, bytes as text, and Blobs, behind which everything waits. */
 
 import { describe, expect, test } from 'vitest';
-import { LocalProtocolError, SendLimitError } from '../../src/node/index.js';
+import { connect, LocalProtocolError, SendLimitError } from '../../src/node/index.js';
 import type { SendOptions } from '../../src/node/peer.js';
-import { closeFrame, frame, noise, RawClient, start, turns, until } from './support.js';
+import { atEnd, closeFrame, frame, noise, RawClient, start, turns, until } from './support.js';
 import { pair, SlowBlob } from './support-peer.js';
 
 const KiB = 1024;
@@ -602,4 +602,30 @@ test('Blobs on many connections at once', async () => {
       Array.from({ length: 20 }, (_, j) => [`${i}-${j}`, `${i}-${j}!`]).flat(),
     );
   }
+});
+
+test('a client sends all of it, too, masked', async () => {
+  const got: [string, boolean][] = [];
+  const server = await start({
+    message: (_ws, data, isBinary) => {
+      got.push([`${data}`, isBinary]);
+    },
+  });
+  const peer = await connect(`ws://127.0.0.1:${server.port}/`);
+  atEnd(() => peer.terminate());
+  const long = 'grüße'.repeat(10_000);
+  const blob = new SlowBlob([long]);
+  expect(peer.send(blob, { binary: false })).toBe(false);
+  expect(peer.bufferedAmount).toBe(70_000 + 14);
+  peer.send(shared(Buffer.from(long)), { binary: false });
+  peer.send(new DataView(shared(Buffer.from('x view')), 2, 4));
+  expect(peer.bufferedAmount).toBe(2 * (70_000 + 14) + 4 + 6);
+  blob.gate.resolve();
+  await until(() => got.length === 3);
+  expect(got).toEqual([
+    [long, false],
+    [long, false],
+    ['view', true],
+  ]);
+  expect(server.stats().bytesReceived).toBe(2 * (70_000 + 14) + 4 + 6);
 });
