@@ -168,7 +168,10 @@ export class Connection {
   }
 
   resume(): void {
+    if ((this.#held & HELD_PAUSED) === 0) return;
     this.#held &= ~HELD_PAUSED;
+    // What the peer has sent meanwhile is still to be read, and must not be too late for a deadline that is close.
+    this.#keepAlive.heard();
   }
 
   // Events out.

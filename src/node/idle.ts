@@ -32,7 +32,10 @@ export class IdleWatch {
       this.#messages = messages;
       this.#since = now;
     }
-    this.#nextLook = now + this.#timeout / LOOKS;
-    return now - this.#since >= this.#timeout;
+    // Counted from the last message, because each look may come a tick late.
+    const idle = now - this.#since;
+    const span = this.#timeout / LOOKS;
+    this.#nextLook = this.#since + span * (Math.floor(idle / span) + 1);
+    return idle >= this.#timeout;
   }
 }

@@ -15,6 +15,7 @@ import { CloseCode, CloseConnection, type Connection, ConnectionState, checkClos
 import { transportFor } from './handle.js';
 import { IdleWatch } from './idle.js';
 import { Outbox, type OutboxOwner, type Sendable } from './outbox.js';
+import { asError } from './thrown.js';
 import type { Transport, TransportOwner } from './transport.js';
 import { atTurnEnd, type TurnEnd } from './turn.js';
 import { type Timed, wheel } from './wheel.js';
@@ -115,18 +116,20 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     if (!this.canSend) return false;
     if (typeof data === 'string' && this.#outbox === null) return this.sendNow(data, binary);
     const message = typeof data === 'string' || data instanceof Blob ? data : bytesOf(data);
-    if (this.#outbox === null) {
-      if (!(message instanceof Blob)) return this.sendNow(message, binary);
-      this.#outbox = new Outbox(this);
-    }
-    return this.#outbox.push(message, binary);
+    if (this.#outbox === null && !(message instanceof Blob)) return this.sendNow(message, binary);
+    const outbox = this.#outbox ?? new Outbox(this);
+    const more = outbox.push(message, binary);
+    // An outbox that has nothing to wait for would never tell of its end.
+    if (!outbox.isEmpty) this.#outbox = outbox;
+    return more;
   }
 
   sendNow(data: string | Uint8Array, binary: boolean): boolean {
     const { connection } = this;
     const before = connection.queuedBytes;
     const more = binary ? connection.queueBytes(data as Uint8Array) : connection.queueText(data);
-    if (more || connection.queuedBytes > before) this.messagesSent++;
+    // One that is too much may leave a Close in its place.
+    if (more || (connection.queuedBytes > before && connection.canSend)) this.messagesSent++;
     if (!this.#pumping) this.#askForTurn();
     return more;
   }
@@ -167,8 +170,9 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     if (--this.#corks === 0) this.#flush();
   }
 
-  /** Hands out no event, and reads nothing, until `resume`. */
+  /** Hands out no event, and reads nothing, until `resume`; once the stream is closed it is too late. */
   pause(): void {
+    if (this.#streamClosed) return;
     this.#hold(HOLD_USER);
     this.wake();
   }
@@ -196,8 +200,8 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   }
 
   /** A message that cannot be sent leaves a gap, so nothing may follow it. */
-  onOutboxError(error: Error): void {
-    this.#owner.onStreamError(error);
+  onOutboxError(thrown: unknown): void {
+    this.#owner.onStreamError(asError(thrown));
     this.closeNow(CloseCode.INTERNAL_ERROR, '');
   }
 
@@ -231,12 +235,15 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     this.connection.receiveData(null);
     this.#holds &= ~HOLD_USER;
     // Whoever waits for a drain would wait for ever, and hold the close event meanwhile.
-    if ((this.#owesDrain || this.#drainDue) && !this.#closeTold) this.#drained();
+    const owesDrain = this.#owesDrain || this.#drainDue;
+    this.#outbox?.abandon();
+    this.#outbox = null;
+    if (owesDrain && !this.#closeTold) this.#drained();
     else this.#release(HOLD_DRAIN);
   }
 
   onWritten(error?: Error | null): void {
-    this.#acknowledge();
+    this.#acknowledge(!error);
     if (error) return;
     this.#flush();
     if (this.#drainDue) this.#drained();
@@ -359,20 +366,23 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
       }
       // Emptied so, it keeps its memory for the next.
       while (parts.length > 0) parts.pop();
-      this.#acknowledge();
+      // A write that has failed is told of as one, and the transport is gone.
+      this.#acknowledge(!transport.destroyed);
       // To drain at once would be to hand out, and to send, without end.
       if (this.#drainDue) this.#askForTurn();
     }
   }
 
-  #acknowledge(): void {
+  /** @param taken whether the system has taken the write, or it has failed */
+  #acknowledge(taken: boolean): void {
     const { connection } = this;
     const owedDrain = connection.needsDrain;
     const size = this.#writing;
     this.#writing = 0;
-    this.bytesSent += size;
+    if (taken) this.bytesSent += size;
     connection.acknowledge(size);
-    if (owedDrain && !connection.needsDrain) this.#drainDue = true;
+    // What waits behind a Blob has room only when that was sent too.
+    if (owedDrain && !this.#owesDrain) this.#drainDue = true;
   }
 
   #drained(): void {

@@ -3,7 +3,16 @@
  * counts as queued: against the limits, and for whoever asks how much there is.
  */
 
-import { BytesMessage, CloseCode, type Connection, SendLimitError, TextMessage } from '../core/index.js';
+import { isUtf8 } from 'node:buffer';
+import {
+  BytesMessage,
+  CloseCode,
+  type Connection,
+  ConnectionType,
+  LocalProtocolError,
+  SendLimitError,
+  TextMessage,
+} from '../core/index.js';
 
 /** What can be sent as a message: a string as text, everything else as binary. */
 export type Sendable = string | Uint8Array | ArrayBufferLike | ArrayBufferView | Blob;
@@ -16,19 +25,23 @@ export interface OutboxOwner {
   closeNow(code: number, reason: string): void;
   /** Everything was sent; `owedDrain` tells whether a drain is owed. */
   onOutboxEmpty(owedDrain: boolean): void;
-  /** A Blob could not be read; the outbox goes on without it. */
-  onOutboxError(error: Error): void;
+  /** What was thrown where a Blob could not be read. It must close the connection: the message leaves a gap. */
+  onOutboxError(thrown: unknown): void;
 }
 
 interface Message {
   readonly data: string | Uint8Array | Blob;
   readonly binary: boolean;
+  /** Of its frame, so that what is taken here is within the limits when its turn has come. */
   readonly size: number;
 }
 
+const MASKING_KEY = 4;
+
+/** One that is in use holds a message at least. */
 export class Outbox {
   readonly #owner: OutboxOwner;
-  readonly #messages: Message[] = [];
+  #messages: Message[] = [];
   #bytes = 0;
   #owesDrain = false;
   #close: { code: number; reason: string } | null = null;
@@ -52,52 +65,83 @@ export class Outbox {
     return this.#close !== null;
   }
 
-  /** Takes a message; returns and throws as `Connection.queue`. */
+  /** Whether nothing waits, and this is of no more use. */
+  get isEmpty(): boolean {
+    return this.#messages.length === 0;
+  }
+
+  /** Takes a message, the first a Blob; returns and throws as `Connection.queue`. */
   push(data: string | Uint8Array | Blob, binary: boolean): boolean {
+    check(data, binary);
     const { connection } = this.#owner;
     const { sendHardLimit, sendHighWater, overflow } = connection.config;
-    const size = sizeOf(data);
-    const queued = connection.queuedBytes + this.#bytes + size;
-    if (queued > sendHardLimit) {
+    const length = lengthOf(data);
+    const queued = connection.queuedBytes + this.#bytes;
+    if (queued + length > sendHardLimit) {
       if (overflow === 'refuse') throw new SendLimitError(eventOf(data));
       if (overflow === 'close') this.close(CloseCode.TRY_AGAIN_LATER, 'too much is queued');
       this.#owesDrain = true;
       return false;
     }
+    const size = length + headerSize(length, connection.type);
     this.#messages.push({ data, binary, size });
     this.#bytes += size;
     if (this.#messages.length === 1) this.#run();
-    if (queued <= sendHighWater) return true;
+    if (queued + size <= sendHighWater) return true;
     this.#owesDrain = true;
     return false;
   }
 
-  /** Closes behind everything that waits, of which there is something. */
+  /** Closes behind everything that waits. */
   close(code: number, reason: string): void {
-    this.#close ??= { code, reason };
-    if (this.#messages.length === 0) this.#run();
+    if (this.isEmpty) this.#owner.closeNow(code, reason);
+    else this.#close ??= { code, reason };
+  }
+
+  /** Forgets everything: nothing can be sent any more, and the owner hears no more of it. */
+  abandon(): void {
+    this.#messages = [];
+    this.#bytes = 0;
   }
 
   async #run(): Promise<void> {
     const owner = this.#owner;
     for (let message = this.#messages[0]; message !== undefined; message = this.#messages[0]) {
+      const { data } = message;
       try {
-        const { data } = message;
         const ready = data instanceof Blob ? new Uint8Array(await data.arrayBuffer()) : data;
-        this.#bytes -= message.size;
+        if (this.#messages[0] !== message) return;
         if (owner.connection.canSend) owner.sendNow(ready, message.binary);
-      } catch (error) {
-        owner.onOutboxError(error as Error);
+      } catch (thrown) {
+        if (this.#messages[0] !== message) return;
+        owner.onOutboxError(thrown);
       }
-      this.#messages.shift();
+      // What cannot be sent any more need not be read.
+      if (!owner.connection.canSend) this.abandon();
+      else if (this.#messages.shift() !== undefined) this.#bytes -= message.size;
     }
-    const close = this.#close;
+    if (this.#close !== null) owner.closeNow(this.#close.code, this.#close.reason);
     owner.onOutboxEmpty(this.#owesDrain);
-    if (close !== null) owner.closeNow(close.code, close.reason);
   }
 }
 
-function sizeOf(data: string | Uint8Array | Blob): number {
+/** What could not be sent is refused at once, as it is where nothing waits. */
+function check(data: unknown, binary: boolean): void {
+  if (data instanceof Blob) return;
+  if (!(data instanceof Uint8Array) && (binary || typeof data !== 'string')) {
+    throw new LocalProtocolError('INVALID_PAYLOAD', binary ? 'not bytes or a Blob' : 'text must be a string or bytes');
+  }
+  if (!binary && data instanceof Uint8Array && !isUtf8(data)) {
+    throw new LocalProtocolError('INVALID_UTF8', 'the bytes of a text are not UTF-8');
+  }
+}
+
+/** The bytes of a frame's header (RFC 6455 §5.2). */
+function headerSize(length: number, type: ConnectionType): number {
+  return (length < 126 ? 2 : length < 0x1_0000 ? 4 : 10) + (type === ConnectionType.CLIENT ? MASKING_KEY : 0);
+}
+
+function lengthOf(data: string | Uint8Array | Blob): number {
   if (typeof data === 'string') return Buffer.byteLength(data);
   return data instanceof Blob ? data.size : data.length;
 }
