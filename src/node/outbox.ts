@@ -55,18 +55,21 @@ export class Outbox {
   /** Takes a message; returns and throws as `Connection.queue`. */
   push(data: string | Uint8Array | Blob, binary: boolean): boolean {
     const { connection } = this.#owner;
+    const isEmpty = this.#messages.length === 0;
     const { sendHardLimit, sendHighWater, overflow } = connection.config;
     const size = sizeOf(data);
     const queued = connection.queuedBytes + this.#bytes + size;
     if (queued > sendHardLimit) {
-      if (overflow === 'refuse') throw new SendLimitError(eventOf(data));
       if (overflow === 'close') this.close(CloseCode.TRY_AGAIN_LATER, 'too much is queued');
-      this.#owesDrain = true;
+      // Nothing is under way that would say so later, and a drain that is owed holds the connection until then.
+      else if (isEmpty) this.#owner.onOutboxEmpty(false);
+      if (overflow === 'refuse') throw new SendLimitError(eventOf(data));
+      this.#owesDrain = !isEmpty;
       return false;
     }
     this.#messages.push({ data, binary, size });
     this.#bytes += size;
-    if (this.#messages.length === 1) this.#run();
+    if (isEmpty) this.#run();
     if (queued <= sendHighWater) return true;
     this.#owesDrain = true;
     return false;
