@@ -166,6 +166,8 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
 
   /** Hands out no event, and reads nothing, until `resume`. */
   pause(): void {
+    // Nothing can come any more but the close event, which nobody would let go again.
+    if (this.#streamClosed) return;
     this.#hold(HOLD_USER);
     this.wake();
   }
@@ -189,11 +191,13 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
 
   onOutboxEmpty(owedDrain: boolean): void {
     this.#outbox = null;
-    if (owedDrain && !this.connection.needsDrain) this.#drained();
+    // Once the stream has closed, whoever waited for a drain was told.
+    if (owedDrain && !this.connection.needsDrain && !this.#streamClosed) this.#drained();
   }
 
   /** A message that cannot be sent leaves a gap, so nothing may follow it. */
   onOutboxError(error: Error): void {
+    if (this.#closeTold) return;
     this.#owner.onStreamError(error);
     this.closeNow(CloseCode.INTERNAL_ERROR, '');
   }
