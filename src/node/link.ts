@@ -15,6 +15,7 @@ import { CloseCode, CloseConnection, type Connection, ConnectionState, checkClos
 import { transportFor } from './handle.js';
 import { IdleWatch } from './idle.js';
 import { Outbox, type OutboxOwner, type Sendable } from './outbox.js';
+import { asError } from './thrown.js';
 import type { Transport, TransportOwner } from './transport.js';
 import { atTurnEnd, type TurnEnd } from './turn.js';
 import { type Timed, wheel } from './wheel.js';
@@ -352,12 +353,24 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
         }
         return;
       }
-      const parts: Uint8Array[] = [];
-      this.#writing = connection.takeOutput(parts, WRITE_SIZE);
-      if (!transport.write(parts)) return;
+      if (!this.#write()) return;
       this.#acknowledge();
       // To drain at once would be to hand out, and to send, without end.
       if (this.#drainDue) this.#askForTurn();
+    }
+  }
+
+  /** Writes a piece of the output; whether the system has taken it at once. */
+  #write(): boolean {
+    const parts: Uint8Array[] = [];
+    try {
+      this.#writing = this.connection.takeOutput(parts, WRITE_SIZE);
+      return this.#transport.write(parts);
+    } catch (error) {
+      // What was sent is not there any more, transferred to another thread say. The turn is that of others as well.
+      this.#owner.onStreamError(asError(error));
+      this.destroy();
+      return false;
     }
   }
 
