@@ -15,6 +15,7 @@
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getSystemErrorName } from 'node:util';
+import { ignore } from './refusal.js';
 import { StreamTransport, type Transport, type TransportOwner } from './transport.js';
 
 /** Where all that is read arrives. */
@@ -154,7 +155,12 @@ export function transportFor(stream: Duplex, owner: TransportOwner): Transport {
   if (found === null) return new StreamTransport(stream, owner);
   const { _server } = stream as unknown as Internals;
   (stream as unknown as Internals)._server = null;
-  return new HandleTransport(found, _server as object, owner);
+  const transport = new HandleTransport(found, _server as object, owner);
+  // Whoever has listened to it from the start, to count the connections of an HTTP server say, is told of the end.
+  if (stream.listenerCount('close') > 0) transport.former = stream;
+  // It may be cut off from there, and what else is done with it must not end the process.
+  stream.on('error', ignore).on('close', () => transport.destroy());
+  return transport;
 }
 
 /** Takes the handle out of a socket that is idle, or returns null for every other stream. */
@@ -183,6 +189,8 @@ export class HandleTransport implements Transport {
   readonly #handle: Handle;
   readonly #server: object;
   readonly #owner: TransportOwner;
+  /** The socket whose handle this is, where others wait for its end. It is not kept otherwise, for its memory's sake. */
+  former: Duplex | null = null;
   /** From when anything but reading and writing is to be done. */
   #socket: Socket | null = null;
   #stream: StreamTransport | null = null;
@@ -297,6 +305,7 @@ export class HandleTransport implements Transport {
     this.#socket = socket;
     this.#stream = new StreamTransport(socket, owner);
     this.#stream.listen();
+    if (this.former !== null) socket.once('close', () => this.former?.destroy());
     if (this.#handle.reading) socket.resume();
     return socket;
   }

@@ -59,6 +59,9 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   #pumping = false;
   #turnAsked = false;
   #drainDue = false;
+  #draining = false;
+  /** A message could not be sent any more, and the close event was not told yet. */
+  #hasRefused = false;
   #reading = true;
   #streamClosed = false;
   #ended = false;
@@ -96,7 +99,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
 
   /** Whether messages can be sent. */
   get canSend(): boolean {
-    return this.connection.canSend && this.#outbox?.isClosing !== true;
+    return this.connection.canSend && !this.#streamClosed && this.#outbox?.isClosing !== true;
   }
 
   /** Bytes sent that the system has not taken yet. */
@@ -113,7 +116,10 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
    * @throws SendLimitError; LocalProtocolError `INVALID_PAYLOAD`, `INVALID_UTF8`
    */
   send(data: Sendable, binary = typeof data !== 'string'): boolean {
-    if (!this.canSend) return false;
+    if (!this.canSend) {
+      this.#refused();
+      return false;
+    }
     if (typeof data === 'string' && this.#outbox === null) return this.sendNow(data, binary);
     const message = typeof data === 'string' || data instanceof Blob ? data : bytesOf(data);
     if (this.#outbox === null && !(message instanceof Blob)) return this.sendNow(message, binary);
@@ -196,11 +202,13 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
 
   onOutboxEmpty(owedDrain: boolean): void {
     this.#outbox = null;
-    if (owedDrain && !this.connection.needsDrain) this.#drained();
+    // Once the stream has closed, whoever waited for a drain was told.
+    if (owedDrain && !this.connection.needsDrain && !this.#streamClosed) this.#drained();
   }
 
   /** A message that cannot be sent leaves a gap, so nothing may follow it. */
   onOutboxError(thrown: unknown): void {
+    if (this.#closeTold) return;
     this.#owner.onStreamError(asError(thrown));
     this.closeNow(CloseCode.INTERNAL_ERROR, '');
   }
@@ -235,7 +243,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     this.connection.receiveData(null);
     this.#holds &= ~HOLD_USER;
     // Whoever waits for a drain would wait for ever, and hold the close event meanwhile.
-    const owesDrain = this.#owesDrain || this.#drainDue;
+    const owesDrain = this.#owesDrain || this.#drainDue || this.#hasRefused;
     this.#outbox?.abandon();
     this.#outbox = null;
     if (owesDrain && !this.#closeTold) this.#drained();
@@ -260,7 +268,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
 
   onTurnEnd(): void {
     this.#turnAsked = false;
-    if (this.#drainDue) this.#drained();
+    if (this.#drainDue && !this.#closeTold) this.#drained();
     this.#flush();
     if (!this.#wantsReading()) this.#setReading(false);
   }
@@ -358,19 +366,33 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
         }
         return;
       }
-      const parts = gathered;
-      this.#writing = connection.takeOutput(parts, WRITE_SIZE);
-      if (!transport.write(parts)) {
-        gathered = [];
-        return;
-      }
-      // Emptied so, it keeps its memory for the next.
-      while (parts.length > 0) parts.pop();
+      if (!this.#write()) return;
       // A write that has failed is told of as one, and the transport is gone.
       this.#acknowledge(!transport.destroyed);
       // To drain at once would be to hand out, and to send, without end.
       if (this.#drainDue) this.#askForTurn();
     }
+  }
+
+  /** Writes a piece of the output; whether the system has taken it at once. */
+  #write(): boolean {
+    const parts = gathered;
+    try {
+      this.#writing = this.connection.takeOutput(parts, WRITE_SIZE);
+      if (!this.#transport.write(parts)) {
+        gathered = [];
+        return false;
+      }
+    } catch (error) {
+      // What was sent is not there any more, transferred to another thread say. The turn is that of others as well.
+      gathered = [];
+      this.#owner.onStreamError(asError(error));
+      this.destroy();
+      return false;
+    }
+    // Emptied so, it keeps its memory for the next.
+    while (parts.length > 0) parts.pop();
+    return true;
   }
 
   /** @param taken whether the system has taken the write, or it has failed */
@@ -385,9 +407,23 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     if (owedDrain && !this.#owesDrain) this.#drainDue = true;
   }
 
+  /**
+   * Nothing can be sent any more, which whoever now waits for a drain does not know; it may hold the close event. Who
+   * sends when there is a drain would be told, and send, without end.
+   */
+  #refused(): void {
+    if (this.#closeTold || this.#draining) return;
+    this.#hasRefused = true;
+    if (!this.#streamClosed) return;
+    this.#drainDue = true;
+    this.#askForTurn();
+  }
+
   #drained(): void {
     this.#drainDue = false;
+    this.#draining = true;
     const pending = this.#owner.onDrain();
+    this.#draining = false;
     if (pending !== undefined) this.#holdFor(pending);
     this.#release(HOLD_DRAIN);
   }

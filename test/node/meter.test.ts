@@ -12,7 +12,7 @@ function work(milliseconds: number): void {
 
 /** What is counted once `count` handlers are done. */
 async function measured(message: NonNullable<Handlers['message']>, count: number) {
-  const server = await start({ message, error() {} });
+  const server = await start({ measureHandlers: true, message, error() {} });
   const client = await RawClient.open(server.port);
   client.write(...Array.from({ length: count }, (_, i) => frame(1, `${i}`)));
   await until(() => (server.stats().handlers?.count ?? 0) >= count);
@@ -70,7 +70,7 @@ describe('measureHandlers', () => {
 
   test('a handler that is not done yet is not counted', async () => {
     const gate = deferred();
-    const server = await start({ message: () => gate.promise });
+    const server = await start({ measureHandlers: true, message: () => gate.promise });
     const client = await RawClient.open(server.port);
     client.write(frame(1, 'x'));
     await until(() => server.stats().messagesReceived === 1);
@@ -81,7 +81,13 @@ describe('measureHandlers', () => {
   });
 
   test('all connections together; no other handlers', async () => {
-    const server = await start({ open: () => work(5), message() {}, ping: () => work(5), close: () => work(5) });
+    const server = await start({
+      measureHandlers: true,
+      open: () => work(5),
+      message() {},
+      ping: () => work(5),
+      close: () => work(5),
+    });
     const clients = await Promise.all([1, 2, 3].map(() => RawClient.open(server.port)));
     for (const client of clients) client.write(frame(9), frame(1, 'a'), frame(2, 'b'), frame(8));
     for (const client of clients) await client.closeCode();
@@ -92,7 +98,7 @@ describe('measureHandlers', () => {
 
   test('off: null', async () => {
     const got: unknown[] = [];
-    const server = await start({ measureHandlers: false, message: (_ws, data) => got.push(data) });
+    const server = await start({ message: (_ws, data) => got.push(data) });
     const client = await RawClient.open(server.port);
     expect(server.stats().handlers).toBeNull();
     client.write(frame(1, 'x'));

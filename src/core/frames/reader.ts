@@ -249,7 +249,10 @@ export class FrameReader {
 
   /** Drops what waits and everything that comes. The event at the cursor stays readable. */
   stop(): void {
-    if (this.#rowMeta !== 0) this.#show(this.#payload, this.#startOfPayload, this.length, true, true);
+    // Out of the memory that is lent, too, which is not known any more once the chunk is let go.
+    if (this.#borrowed && this.#payload === this.#chunk)
+      this.#show(Buffer.from(this.peek()), 0, this.length, true, true);
+    else if (this.#rowMeta !== 0) this.#show(this.#payload, this.#startOfPayload, this.length, true, true);
     this.#stopped = true;
     this.#releaseBatch();
     this.#chunk = NO_BYTES;
@@ -559,7 +562,11 @@ export class FrameReader {
     const kind = this.#messageKind;
     if (messageFinished) this.#messageKind = NEED_DATA;
     if (kind === TEXT && this.#delivery !== 'messages') {
-      const text = this.#characters.cut(source.subarray(from, from + size), this.#utf8 !== UTF8_ACCEPT);
+      const isLent = this.#borrowed && source === this.#chunk;
+      // What is cut is a view of its own, of which `bytes` would not see that its memory is lent.
+      if (isLent) this.#own();
+      const whole = isLent ? this.#chunk : source;
+      const text = this.#characters.cut(whole.subarray(from, from + size), this.#utf8 !== UTF8_ACCEPT);
       this.#show(text, 0, text.length, frameFinished, messageFinished);
     } else {
       this.#show(source, from, size, frameFinished, messageFinished);

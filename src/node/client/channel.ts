@@ -81,7 +81,7 @@ export class Channel implements LinkOwner {
 
   /** Whether the connection takes messages: also while a `close` waits behind others. */
   get canSend(): boolean {
-    return this.#link?.connection.canSend ?? false;
+    return this.#link?.canSend ?? false;
   }
 
   /** Whether a drain is to be waited for. */

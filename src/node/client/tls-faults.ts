@@ -6,6 +6,7 @@ import type { RejectConnection } from '../../core/index.js';
 const NOT_TLS: ReadonlySet<unknown> = new Set([
   'ERR_SSL_WRONG_VERSION_NUMBER',
   'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'ERR_SSL_DATA_LENGTH_TOO_LONG',
   'ERR_SSL_RECORD_LAYER_FAILURE',
   'ERR_SSL_BAD_RECORD_TYPE',
   'ERR_SSL_UNKNOWN_PROTOCOL',

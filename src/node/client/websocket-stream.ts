@@ -60,6 +60,8 @@ export class WebSocketStream {
   #writer: WritableStreamDefaultController | null = null;
   /** Lets the next message come. */
   #release: (() => void) | null = null;
+  /** The connection broke in the middle of a write. */
+  #lost = false;
   /** The write that waits for room, and the closing of `writable` that waits for the end. */
   #writing: Settleable<void> | null = null;
   #closingWritable: Settleable<void> | null = null;
@@ -151,7 +153,7 @@ export class WebSocketStream {
   }
 
   #holdWhenFull(): Promise<void> | undefined {
-    if ((this.#reader?.desiredSize ?? 0) > 0) return undefined;
+    if (this.#lost || (this.#reader?.desiredSize ?? 0) > 0) return undefined;
     return new Promise((resolve) => {
       this.#release = resolve;
     });
@@ -175,8 +177,12 @@ export class WebSocketStream {
   }
 
   #onDrain(): void {
-    // Without room it is the end that comes, and says how the write fared.
-    if (this.#channel.needsDrain) return;
+    if (this.#channel.needsDrain) {
+      // It is the end that comes, and says how the write fared; who does not read would hold it up.
+      this.#lost = true;
+      this.#letGo();
+      return;
+    }
     this.#writing?.resolve();
     this.#writing = null;
   }

@@ -292,14 +292,17 @@ export class WebSocket extends EventTarget {
     this.#full();
   }
 
-  /** The limit would be passed by what waits for a Blob. */
+  /** The limit would be passed by a Blob, or by what waits for one. */
   #overflow(size: number): void {
     const { overflow } = this.#config;
     if (overflow === 'refuse') throw sendLimitPassed();
     this.#unsent += size;
     if (overflow === 'drop') return;
     this.#full();
-    this.#waiting.push({ code: CloseCode.TRY_AGAIN_LATER, reason: 'too much is queued' });
+    const close = { code: CloseCode.TRY_AGAIN_LATER, reason: 'too much is queued' };
+    // Where nothing waits, nobody would come to it.
+    if (this.#waiting.length === 0) this.#channel.close(close.code, close.reason);
+    else this.#waiting.push(close);
   }
 
   #full(): void {
