@@ -1,17 +1,26 @@
-/** The same package in other runtimes: which tier runs there, that both tiers agree there, and an echo. */
+/**
+ * The same package in other runtimes: which tier runs there, that both tiers agree there, an echo, and everything that
+ * the ways of moving bytes could do otherwise there.
+ */
 
 import { spawnSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { bun, canEmulate, deno, emulated, runtimes } from './runtimes.js';
-import { copyOfProject, echo, prebuiltIn, type Runtime, target, tell, thisNode } from './support.js';
+import { copyOfProject, echo, prebuiltIn, type Runtime, target, tell, tellOnceEnded, thisNode } from './support.js';
 
 const compared = tell(join(inject('project'), 'compare.mjs'), thisNode) as { compared: number };
 const native = { tier: 'native', reason: expect.stringMatching(/^the addon loaded from .+millrace.*\.node$/) };
 
+/** What programs/transports.mjs prints. */
+interface Told {
+  readonly told: Readonly<Record<string, string>>;
+  readonly warnings: readonly string[];
+}
+
 describe.skipIf(target !== 'linux-x64')('on linux-x64 (skipped elsewhere: the runtimes are fetched for it)', () => {
-  describe.each(runtimes)('%s', (_name, start) => {
+  describe.each(runtimes)('%s', (name, start) => {
     let runtime: Runtime = thisNode;
 
     beforeAll(() => {
@@ -36,6 +45,24 @@ describe.skipIf(target !== 'linux-x64')('on linux-x64 (skipped elsewhere: the ru
       rmSync(prebuiltIn(project));
       const reason = 'the addon did not load: the prebuilt binary for linux-x64 is missing';
       expect(await echo(join(project, 'echo.mjs'), runtime)).toEqual({ tier: 'portable', reason, features: [] });
+    });
+
+    // Bun and Deno have streams over no handle of the kind: what is `stream` elsewhere is all there is.
+    const isNode = name.startsWith('Node.js');
+    test.concurrent.each([
+      ['tcp', isNode ? 'handle' : 'stream'],
+      ['unix', isNode ? 'handle' : 'stream'],
+      ['tls', 'stream'],
+      ...(isNode ? [['stream', 'stream']] : []),
+    ])('moves bytes in order: %s', async (kind, inUse) => {
+      const file = join(inject('project'), 'transports.mjs');
+      const env = { TRANSPORT: kind, CERTIFICATES: resolve('test/fixtures/tls') };
+      const { told, warnings } = (await tellOnceEnded(file, runtime, env, 50_000)) as Told;
+      const { 'the transport in use': found, ...others } = told;
+      expect(found).toBe(inUse);
+      expect(Object.entries(others).filter(([, result]) => result !== 'passed')).toEqual([]);
+      expect(Object.keys(others)).toHaveLength(8);
+      expect(warnings).toEqual([]);
     });
   });
 

@@ -49,6 +49,24 @@ export function tell(file: string, [command, ...args]: Runtime = thisNode, env: 
   return JSON.parse(stdout);
 }
 
+/**
+ * What a program prints as JSON, without a halt to other tests meanwhile. It must end by itself, in so many
+ * milliseconds, and say nothing on stderr.
+ */
+export async function tellOnceEnded(
+  file: string,
+  [command, ...args]: Runtime,
+  env: NodeJS.ProcessEnv,
+  timeout: number,
+): Promise<unknown> {
+  const child = spawn(command, [...args, file], { cwd: join(file, '..'), env: environment(env), timeout });
+  const printed = Promise.all([text(child.stdout), text(child.stderr)]);
+  const [status, signal] = await once(child, 'close');
+  const [stdout, stderr] = await printed;
+  if (status !== 0 || stderr !== '') throw new Error(`${file}: ${signal ?? status}\n${stdout}${stderr}`);
+  return JSON.parse(stdout);
+}
+
 /** Starts a program that serves an echo, talks to it, and gives back which kernels it says it runs with. */
 export async function echo(file: string, [command, ...args]: Runtime = thisNode): Promise<KernelsInfo> {
   const child = spawn(command, [...args, file], { cwd: join(file, '..'), env: environment({}) });

@@ -6,6 +6,8 @@ export default defineConfig({
     include: ['test/install/**/*.test.ts'],
     globalSetup: 'test/install/setup.ts',
     pool: 'forks',
+    // Programs that keep a processor busy.
+    maxConcurrency: 2,
     testTimeout: 60_000,
     // A runtime is 100 MB to fetch.
     hookTimeout: 300_000,

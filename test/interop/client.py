@@ -1,7 +1,11 @@
-"""A client of python3-websockets: echoes a matrix of messages with our server, one line of JSON for each result."""
+"""A client of python3-websockets: echoes a matrix of messages with our server, one line of JSON for each result.
+
+The arguments are what to do, a URL, and for wss: the file of the authority to trust.
+"""
 
 import asyncio
 import json
+import ssl
 import sys
 
 import websockets
@@ -11,13 +15,19 @@ def tell(**fields):
     print(json.dumps(fields), flush=True)
 
 
+def dial(uri, **options):
+    if uri.startswith("wss:"):
+        options["ssl"] = ssl.create_default_context(cafile=sys.argv[3])
+    return websockets.connect(uri, **options)
+
+
 def noise(size):
     return bytes((i * 31 + size) & 0xFF for i in range(size))
 
 
 async def echo(uri):
     options = {"compression": None, "max_size": 2**24, "subprotocols": ["a", "chat"]}
-    async with websockets.connect(uri, **options) as ws:
+    async with dial(uri, **options) as ws:
         tell(subprotocol=ws.subprotocol)
         for size in (0, 1, 125, 126, 127, 65535, 65536, 2**20 + 1):
             data = noise(size)
@@ -43,7 +53,7 @@ async def echo(uri):
 
 
 async def closed_by_server(uri):
-    async with websockets.connect(uri, compression=None) as ws:
+    async with dial(uri, compression=None) as ws:
         await ws.send("close 4005 because")
         try:
             await ws.recv()
@@ -52,7 +62,7 @@ async def closed_by_server(uri):
 
 
 async def deflate(uri):
-    async with websockets.connect(uri, compression="deflate") as ws:
+    async with dial(uri, compression="deflate") as ws:
         tell(extensions=[extension.name for extension in ws.extensions])
         await ws.send("not compressed " * 100)
         tell(same=await ws.recv() == "not compressed " * 100)
@@ -64,7 +74,7 @@ async def invalid(uri):
         ("opcode", bytes([0x83, 0x80, 0, 0, 0, 0])),
         ("size", bytes([0x82, 0xFF, 0, 0, 0, 0, 0x7F, 0, 0, 0, 0, 0, 0, 0])),
     ):
-        ws = await websockets.connect(uri, compression=None)
+        ws = await dial(uri, compression=None)
         ws.transport.write(wire)
         try:
             await ws.recv()
@@ -74,7 +84,7 @@ async def invalid(uri):
 
 async def refused(uri):
     try:
-        await websockets.connect(uri, compression=None)
+        await dial(uri, compression=None)
     except websockets.InvalidStatusCode as error:
         tell(status=error.status_code)
 

@@ -2,15 +2,15 @@
 
 import { describe, expect, test } from 'vitest';
 import { BytesMessage, CloseConnection, Ping, TextMessage } from '../../src/core/index.js';
-import { frame, noise, start, until } from '../node/support.js';
+import { frame, noise, until } from '../node/support.js';
 import { CoreClient, PythonProcess, pythonMissing } from './support.js';
+import { certificate, fronts } from './support-fronts.js';
 
 const missing = pythonMissing();
 
 describe.skipIf(missing !== null)(`python3-websockets${missing === null ? '' : ` (skipped: ${missing})`}`, () => {
-  describe('as the client of our server', () => {
-    const run = (script: string, port: number) =>
-      new PythonProcess('client.py', script, `ws://127.0.0.1:${port}/`).exit();
+  describe.each(fronts)('as the client of our server: %s', (_name, start) => {
+    const run = (script: string, url: string) => new PythonProcess('client.py', script, url, certificate('ca')).exit();
 
     test('sizes, texts, fragments, pipelining, pings, and its close', async () => {
       const closes: unknown[] = [];
@@ -21,7 +21,7 @@ describe.skipIf(missing !== null)(`python3-websockets${missing === null ? '' : `
         ping: (_ws, payload) => pings.push(`${payload}`),
         close: (_ws, code, reason) => closes.push([code, reason]),
       });
-      const lines = await run('echo', server.port);
+      const lines = await run('echo', server.url);
       expect(lines[0]).toEqual({ subprotocol: 'chat' });
       const sizes = lines.filter((line) => 'size' in line);
       expect(sizes).toHaveLength(8 * 5);
@@ -34,7 +34,7 @@ describe.skipIf(missing !== null)(`python3-websockets${missing === null ? '' : `
         { code: 3001, reason: '' },
       ]);
       expect(pings).toEqual(['p'.repeat(125)]);
-      await until(() => server.size === 0);
+      await until(() => server.size() === 0);
       expect(closes).toEqual([[3001, 'grüße']]);
     });
 
@@ -45,18 +45,18 @@ describe.skipIf(missing !== null)(`python3-websockets${missing === null ? '' : `
           ws.close(Number(code), reason);
         },
       });
-      expect(await run('closed_by_server', server.port)).toEqual([{ code: 4005, reason: 'because' }]);
-      await until(() => server.size === 0);
+      expect(await run('closed_by_server', server.url)).toEqual([{ code: 4005, reason: 'because' }]);
+      await until(() => server.size() === 0);
     });
 
     test('its offer of compression is declined', async () => {
       const server = await start({ message: (ws, data) => ws.send(data) });
-      expect(await run('deflate', server.port)).toEqual([{ extensions: [] }, { same: true }]);
+      expect(await run('deflate', server.url)).toEqual([{ extensions: [] }, { same: true }]);
     });
 
     test('what it does wrong is answered with the right code', async () => {
       const server = await start();
-      expect(await run('invalid', server.port)).toEqual([
+      expect(await run('invalid', server.url)).toEqual([
         { name: 'utf8', code: 1007 },
         { name: 'opcode', code: 1002 },
         { name: 'size', code: 1009 },
@@ -65,7 +65,7 @@ describe.skipIf(missing !== null)(`python3-websockets${missing === null ? '' : `
 
     test('a refusal', async () => {
       const server = await start({ path: '/elsewhere' });
-      expect(await run('refused', server.port)).toEqual([{ status: 404 }]);
+      expect(await run('refused', server.url)).toEqual([{ status: 404 }]);
     });
   });
 

@@ -77,11 +77,12 @@ export class Chromium {
     });
   }
 
-  static async launch(): Promise<Chromium> {
+  /** @param flags more of them */
+  static async launch(...flags: string[]): Promise<Chromium> {
     if (binary === null) throw new Error('no Chromium at /usr/bin/chromium or at MILLRACE_CHROMIUM');
     const profile = await mkdtemp(join(tmpdir(), 'millrace-chromium-'));
     // In a process group of its own, because Chromium is many processes and its start script is another.
-    const child = spawn(binary, [...FLAGS, `--user-data-dir=${profile}`, 'about:blank'], {
+    const child = spawn(binary, [...FLAGS, ...flags, `--user-data-dir=${profile}`, 'about:blank'], {
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],
     });
