@@ -3,15 +3,23 @@
  * socket.
  *
  * Reading: a chunk is handed to the connection and its events to the owner, one at a time. While the owner works on
- * one (its promise is pending) or more is queued to be sent than `sendHighWater`, no further event is handed out;
- * when that lasts beyond the turn, or raw bytes pile up, reading is paused, and TCP holds the peer.
+ * one (its promise is pending) or, on a server, more is queued to be sent than `sendHighWater`, no further event is
+ * handed out; when that lasts beyond the turn, or raw bytes pile up, reading is paused, and TCP holds the peer.
  *
  * Writing: what a turn queues leaves in one write, and one write is under way at a time, so that a Pong can overtake
  * what still waits in the connection. What is acknowledged is what the system has taken.
  */
 
 import type { Duplex } from 'node:stream';
-import { CloseCode, CloseConnection, type Connection, ConnectionState, checkClose, Kind } from '../core/index.js';
+import {
+  CloseCode,
+  CloseConnection,
+  type Connection,
+  ConnectionState,
+  ConnectionType,
+  checkClose,
+  Kind,
+} from '../core/index.js';
 import { transportFor } from './handle.js';
 import { IdleWatch } from './idle.js';
 import { Outbox, type OutboxOwner, type Sendable } from './outbox.js';
@@ -275,6 +283,14 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
 
   // What comes of it.
 
+  /**
+   * A server reads no more than it can answer. A client that did the same would wait for a server that waits for it: what
+   * it sends is bounded by whoever heeds `send`, and by `sendHardLimit`.
+   */
+  get #holdsForDrain(): boolean {
+    return this.connection.type === ConnectionType.SERVER;
+  }
+
   get #owesDrain(): boolean {
     return this.connection.needsDrain || this.#outbox?.owesDrain === true;
   }
@@ -290,7 +306,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     this.#pumping = true;
     const { connection } = this;
     for (;;) {
-      if (this.#owesDrain && !this.#streamClosed) this.#hold(HOLD_DRAIN);
+      if (this.#holdsForDrain && this.#owesDrain && !this.#streamClosed) this.#hold(HOLD_DRAIN);
       const kind = connection.poll();
       if (kind === Kind.NEED_DATA || kind === Kind.PAUSED) break;
       if (kind === Kind.TEXT || kind === Kind.BYTES) this.messagesReceived++;

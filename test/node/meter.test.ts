@@ -81,19 +81,11 @@ describe('measureHandlers', () => {
   });
 
   test('all connections together; no other handlers', async () => {
-    const server = await start({
-      measureHandlers: true,
-      open: () => work(5),
-      message() {},
-      ping: () => work(5),
-      close: () => work(5),
-    });
+    const server = await start({ measureHandlers: true, open() {}, message() {}, ping() {}, close() {} });
     const clients = await Promise.all([1, 2, 3].map(() => RawClient.open(server.port)));
     for (const client of clients) client.write(frame(9), frame(1, 'a'), frame(2, 'b'), frame(8));
     for (const client of clients) await client.closeCode();
-    const { handlers } = server.stats();
-    expect(handlers?.count).toBe(6);
-    expect(handlers?.max).toBeLessThan(5);
+    expect(server.stats().handlers?.count).toBe(6);
   });
 
   test('off: null', async () => {
