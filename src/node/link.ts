@@ -56,6 +56,9 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   #pumping = false;
   #turnAsked = false;
   #drainDue = false;
+  #draining = false;
+  /** A message could not be sent any more, and the close event was not told yet. */
+  #hasRefused = false;
   #reading = true;
   #streamClosed = false;
   #ended = false;
@@ -93,7 +96,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
 
   /** Whether messages can be sent. */
   get canSend(): boolean {
-    return this.connection.canSend && this.#outbox?.isClosing !== true;
+    return this.connection.canSend && !this.#streamClosed && this.#outbox?.isClosing !== true;
   }
 
   /** Bytes sent that the system has not taken yet. */
@@ -110,7 +113,10 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
    * @throws SendLimitError; LocalProtocolError `INVALID_PAYLOAD`, `INVALID_UTF8`
    */
   send(data: Sendable, binary = typeof data !== 'string'): boolean {
-    if (!this.canSend) return false;
+    if (!this.canSend) {
+      this.#refused();
+      return false;
+    }
     if (typeof data === 'string' && this.#outbox === null) return this.sendNow(data, binary);
     const message = typeof data === 'string' || data instanceof Blob ? data : bytesOf(data);
     if (this.#outbox === null) {
@@ -233,7 +239,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     this.connection.receiveData(null);
     this.#holds &= ~HOLD_USER;
     // Whoever waits for a drain would wait for ever, and hold the close event meanwhile.
-    if ((this.#owesDrain || this.#drainDue) && !this.#closeTold) this.#drained();
+    if ((this.#owesDrain || this.#drainDue || this.#hasRefused) && !this.#closeTold) this.#drained();
     else this.#release(HOLD_DRAIN);
   }
 
@@ -255,7 +261,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
 
   onTurnEnd(): void {
     this.#turnAsked = false;
-    if (this.#drainDue) this.#drained();
+    if (this.#drainDue && !this.#closeTold) this.#drained();
     this.#flush();
     if (!this.#wantsReading()) this.#setReading(false);
   }
@@ -384,9 +390,23 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     if (owedDrain && !connection.needsDrain) this.#drainDue = true;
   }
 
+  /**
+   * Nothing can be sent any more, which whoever now waits for a drain does not know; it may hold the close event. Who
+   * sends when there is a drain would be told, and send, without end.
+   */
+  #refused(): void {
+    if (this.#closeTold || this.#draining) return;
+    this.#hasRefused = true;
+    if (!this.#streamClosed) return;
+    this.#drainDue = true;
+    this.#askForTurn();
+  }
+
   #drained(): void {
     this.#drainDue = false;
+    this.#draining = true;
     const pending = this.#owner.onDrain();
+    this.#draining = false;
     if (pending !== undefined) this.#holdFor(pending);
     this.#release(HOLD_DRAIN);
   }

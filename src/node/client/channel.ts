@@ -81,12 +81,17 @@ export class Channel implements LinkOwner {
 
   /** Whether the connection takes messages: also while a `close` waits behind others. */
   get canSend(): boolean {
-    return this.#link?.connection.canSend ?? false;
+    return this.#link?.canSend ?? false;
   }
 
   /** Whether a drain is to be waited for. */
   get needsDrain(): boolean {
     return this.#link?.connection.needsDrain ?? false;
+  }
+
+  /** Whether the stream is closed, though the end may not have been told yet. */
+  get isLost(): boolean {
+    return this.#stream?.destroyed ?? false;
   }
 
   /** Bytes queued, with those of frames. */

@@ -175,9 +175,9 @@ export class WebSocketStream {
   }
 
   #onDrain(): void {
-    // Without room it is the end that comes, and says how the write fared.
-    if (this.#channel.needsDrain) return;
-    this.#writing?.resolve();
+    // The end, which says so too, waits for whoever reads, and that may be who waits for the write.
+    if (this.#channel.isLost) this.#writing?.reject(connectionError('the connection broke', 1006, '', null));
+    else this.#writing?.resolve();
     this.#writing = null;
   }
 
