@@ -89,6 +89,11 @@ export class Channel implements LinkOwner {
     return this.#link?.connection.needsDrain ?? false;
   }
 
+  /** Whether the stream is closed, though the end may not have been told yet. */
+  get isLost(): boolean {
+    return this.#stream?.destroyed ?? false;
+  }
+
   /** Bytes queued, with those of frames. */
   get queuedBytes(): number {
     return this.#link?.connection.queuedBytes ?? 0;

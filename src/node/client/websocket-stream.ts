@@ -60,8 +60,6 @@ export class WebSocketStream {
   #writer: WritableStreamDefaultController | null = null;
   /** Lets the next message come. */
   #release: (() => void) | null = null;
-  /** The connection broke in the middle of a write. */
-  #lost = false;
   /** The write that waits for room, and the closing of `writable` that waits for the end. */
   #writing: Settleable<void> | null = null;
   #closingWritable: Settleable<void> | null = null;
@@ -153,7 +151,7 @@ export class WebSocketStream {
   }
 
   #holdWhenFull(): Promise<void> | undefined {
-    if (this.#lost || (this.#reader?.desiredSize ?? 0) > 0) return undefined;
+    if ((this.#reader?.desiredSize ?? 0) > 0) return undefined;
     return new Promise((resolve) => {
       this.#release = resolve;
     });
@@ -177,13 +175,9 @@ export class WebSocketStream {
   }
 
   #onDrain(): void {
-    if (this.#channel.needsDrain) {
-      // It is the end that comes, and says how the write fared; who does not read would hold it up.
-      this.#lost = true;
-      this.#letGo();
-      return;
-    }
-    this.#writing?.resolve();
+    // The end, which says so too, waits for whoever reads, and that may be who waits for the write.
+    if (this.#channel.isLost) this.#writing?.reject(connectionError('the connection broke', 1006, '', null));
+    else this.#writing?.resolve();
     this.#writing = null;
   }
 
