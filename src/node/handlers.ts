@@ -17,7 +17,8 @@ export interface Handlers<Data = unknown> {
   open?(ws: Peer<Data>): HandlerResult;
   /**
    * A message came: text as a string (or with `textFormat` `'bytes'` as a Buffer, which is valid UTF-8), binary as a
-   * Buffer over the memory it arrived in.
+   * Buffer over the memory it arrived in, which it may share with other messages: who transfers it copies it first, and
+   * who keeps little of it for long does so too.
    */
   message?(ws: Peer<Data>, data: string | Buffer, isBinary: boolean): HandlerResult;
   /** A Ping came, and was answered. */

@@ -119,8 +119,8 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
    * Sends a message: a string as text, everything else as binary, or bytes as text with `binary` false. A Blob is read
    * first, and what is sent behind it waits. Large payloads are not copied and must not change before they are written.
    *
-   * @returns false when more than `sendHighWater` bytes are queued, upon which `onDrain` follows, or when nothing can
-   *   be sent any more
+   * @returns false when more than `sendHighWater` bytes are queued, upon which `onDrain` follows; when the policy of
+   *   `sendHardLimit` dropped it, where one follows only if something is queued; or when nothing can be sent any more
    * @throws SendLimitError; LocalProtocolError `INVALID_PAYLOAD`, `INVALID_UTF8`
    */
   send(data: Sendable, binary = typeof data !== 'string'): boolean {

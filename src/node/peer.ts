@@ -84,7 +84,7 @@ export class Peer<Data = unknown> {
 
   /**
    * Runs `batch`, and writes what it sends at once when it is done, not when the turn is. With a promise nothing is
-   * written until it settles.
+   * written until it settles, so it must not wait for a drain.
    *
    * @returns what `batch` returns
    */

@@ -13,7 +13,13 @@ let waiting: TurnEnd[] = [];
 function run(): void {
   const entries = waiting;
   waiting = [];
-  for (const entry of entries) entry.onTurnEnd();
+  let next = 0;
+  try {
+    while (next < entries.length) entries[next++].onTurnEnd();
+  } finally {
+    // What one of them throws is no reason to forget the others.
+    for (const entry of entries.slice(next)) atTurnEnd(entry);
+  }
 }
 
 /** Calls back when the current turn ends. Asking twice calls twice: whoever asks remembers that it has. */

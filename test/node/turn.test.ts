@@ -46,6 +46,27 @@ describe('atTurnEnd', () => {
     expect(calls).toEqual(['outer', 'inner']);
   });
 
+  test('what one throws costs the others nothing', async () => {
+    const thrown: unknown[] = [];
+    const listeners = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    process.on('uncaughtException', (error) => thrown.push(error));
+    try {
+      const calls: string[] = [];
+      atTurnEnd(() => calls.push('before'));
+      atTurnEnd(() => {
+        throw new Error('as asked');
+      });
+      atTurnEnd(() => calls.push('after'));
+      await turns(3);
+      expect(calls).toEqual(['before', 'after']);
+      expect(thrown).toMatchObject([{ message: 'as asked' }]);
+    } finally {
+      process.removeAllListeners('uncaughtException');
+      for (const listener of listeners) process.on('uncaughtException', listener);
+    }
+  });
+
   test('leaves nothing behind', async () => {
     atTurnEnd(() => {});
     await turns(2);
