@@ -8,6 +8,12 @@ import { type Timed, wheel } from './wheel.js';
 /** How long a client may take to close after it was refused, in milliseconds. */
 const LINGER = 2000;
 
+/** Of how many clients that is waited for; of more, those that had the longest are cut off. */
+const MOST = 1000;
+
+/** In the order in which they were refused. */
+const lingering = new Set<Refusal>();
+
 /** A response without a body, for a request that no handshake has looked at. */
 export function refusalOf(statusCode: number, headers: HeaderList = []): Uint8Array {
   // RFC 9110 §7.8: whoever sends Upgrade, as a 426 must, names it in Connection.
@@ -33,12 +39,16 @@ export class Refusal implements Timed {
     stream.on('error', ignore);
     stream.on('close', () => {
       wheel.set(this, null);
+      lingering.delete(this);
       closed(this);
     });
     for (const part of answer) stream.write(part);
     stream.end();
     stream.resume();
     wheel.set(this, wheel.now() + LINGER);
+    lingering.add(this);
+    const [first] = lingering;
+    if (lingering.size > MOST) first.cutOff();
   }
 
   onDeadline(): void {
@@ -46,6 +56,8 @@ export class Refusal implements Timed {
   }
 
   cutOff(): void {
+    // The close event comes later; until then it must not be the first again.
+    lingering.delete(this);
     this.#stream.destroy();
   }
 }

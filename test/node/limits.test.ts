@@ -11,6 +11,7 @@ import {
   RawClient,
   recording,
   request,
+  serverEndOf,
   start,
   until,
 } from './support.js';
@@ -63,6 +64,23 @@ describe('maxConnections', () => {
   test('Infinity, and none, are fine', async () => {
     const server = await start({ maxConnections: Number.POSITIVE_INFINITY });
     await RawClient.open(server.port);
+  });
+
+  test('those that are refused and stay are no more than a thousand', async () => {
+    const server = await start({ maxConnections: 0 });
+    const clients: RawClient[] = [];
+    for (let i = 0; i < 1100; i++) {
+      const client = new RawClient(server.port);
+      client.isHttp = true;
+      client.write(request());
+      clients.push(client);
+    }
+    // Not one of them ends its side: whoever is gone was cut off.
+    await until(() => clients.every(({ ended, closed }) => ended || closed), 'every answer');
+    const isGone = ({ socket }: RawClient) => serverEndOf(socket).destroyed;
+    await until(() => clients.filter(isGone).length >= 100, 'the first to be cut off', 500);
+    const last = clients.at(-1) as RawClient;
+    expect([isGone(last), last.head]).toEqual([false, expect.stringContaining('503')]);
   });
 
   test.for([-1, Number.NaN, '7'])('%o is refused by name', async (maxConnections) => {
