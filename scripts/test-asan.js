@@ -27,7 +27,11 @@ const TESTS = [
   'test/conformance/framing',
   'test/conformance/masking',
   'test/conformance/utf8',
-  'test/node',
+  'test/node/handle',
+  'test/node/kept',
+  'test/node/link',
+  'test/node/peer',
+  'test/node/pressure',
 ];
 const ABOUT_THE_BINARY = ['test/kernels/index.test.ts', 'test/kernels/native.test.ts'];
 

@@ -85,4 +85,6 @@ async function sample() {
 
 process.on('message', async () => process.send(await sample()));
 process.on('disconnect', () => process.exit());
+// Node makes these when the first socket is destroyed, and where they are pipes they count as handles.
+void [process.stdout, process.stderr];
 process.send({ port: server.port });
