@@ -135,7 +135,7 @@ export class Connection {
     return this.wantsData;
   }
 
-  /** Copies what has not been read of the bytes last given to `receiveBorrowed`. The cursor may be empty after it. */
+  /** Copies the bytes last given to `receiveBorrowed`, unless all were read. The cursor may be empty after it. */
   keep(): void {
     this.#reader?.keep();
   }

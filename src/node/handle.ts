@@ -149,7 +149,7 @@ function isIdle(request: WriteRequest): boolean {
   return typeof request.getAsyncId === 'function' && request.getAsyncId() === -1;
 }
 
-/** The best transport for a stream, which is of no more use to anybody else. */
+/** The best transport for a stream, which from here on only serves others to hear of its end, and to cut it off. */
 export function transportFor(stream: Duplex, owner: TransportOwner): Transport {
   const found = takeHandle(stream);
   if (found === null) return new StreamTransport(stream, owner);
