@@ -89,7 +89,10 @@ function stop(worker) {
   setTimeout(() => worker.process.kill('SIGKILL'), STOP_TIMEOUT).unref();
 }
 
-/** One after the other, and the new one first: there is always somebody to connect to. */
+/**
+ * One after the other, and the new one first: there is always somebody to connect to. A client that was handed to a worker
+ * in the moment in which that closes is refused, and finds another when it tries again.
+ */
 async function replaceAll(port) {
   for (const old of Object.values(cluster.workers)) {
     if (stopping || old.isDead()) continue;
