@@ -68,6 +68,12 @@ const HELD_ENDED = 4;
 export class Connection {
   readonly type: ConnectionType;
   readonly config: ConnectionConfig;
+  /**
+   * Called when work that has left the thread is done: `poll` may find more, and `takeOutput` may have more to give. It is
+   * not called within another call. While it is null, the default, no work leaves the thread. To be set before anything
+   * else is done.
+   */
+  onReady: (() => void) | null = null;
   readonly #extensions: readonly Extension[];
   /** Only while there is something to read, or in the middle of something. */
   #reader: FrameReader | null = null;
@@ -109,6 +115,11 @@ export class Connection {
     return this.#state;
   }
 
+  /** The extensions in use, in the order that was agreed on. */
+  get extensions(): readonly Extension[] {
+    return this.#extensions;
+  }
+
   // Bytes in.
 
   /**
@@ -143,7 +154,10 @@ export class Connection {
   #receive(data: Uint8Array, borrowed: boolean): void {
     this.#keepAlive.heard();
     if (this.#dropsInput || data.length === 0) return;
-    this.#reader ??= FrameReader.borrow(this.config, this.type === ConnectionType.SERVER, this.#extensions);
+    if (this.#reader === null) {
+      this.#reader = FrameReader.borrow(this.config, this.type === ConnectionType.SERVER, this.#extensions);
+      this.#reader.onReady = this.onReady;
+    }
     this.#reader.push(asBuffer(data), borrowed);
   }
 
@@ -325,11 +339,13 @@ export class Connection {
    * Queues a text message, or with `finished` false a fragment of one; a surrogate pair may be split over fragments.
    * Bytes must be UTF-8, of which a character may be split over fragments, and are otherwise treated as by `queueBytes`.
    *
+   * @param compress false asks that the message be not compressed; heeded with its first fragment
    * @returns and throws as `queue`; LocalProtocolError `INVALID_UTF8`
    */
-  queueText(text: string | Uint8Array, finished = true): boolean {
+  queueText(text: string | Uint8Array, finished = true, compress = true): boolean {
     this.#requireOpen();
-    const queued = text instanceof Uint8Array ? this.#out.utf8(text, finished) : this.#out.text(text, finished);
+    const out = this.#out;
+    const queued = text instanceof Uint8Array ? out.utf8(text, finished, compress) : out.text(text, finished, compress);
     return queued ?? this.#overflowed();
   }
 
@@ -337,11 +353,12 @@ export class Connection {
    * Queues a binary message, or with `finished` false a fragment of one. A large payload is not copied on a server:
    * it must not change until it is acknowledged.
    *
+   * @param compress as for `queueText`
    * @returns and throws as `queue`
    */
-  queueBytes(data: Uint8Array, finished = true): boolean {
+  queueBytes(data: Uint8Array, finished = true, compress = true): boolean {
     this.#requireOpen();
-    const queued = this.#out.bytes(data, finished);
+    const queued = this.#out.bytes(data, finished, compress);
     return queued ?? this.#overflowed();
   }
 
@@ -375,9 +392,9 @@ export class Connection {
     return this.#state === ConnectionState.OPEN && !this.#failed;
   }
 
-  /** Bytes queued and not acknowledged. */
+  /** Bytes queued and not acknowledged; of a message that is still being compressed, the bytes that it has now. */
   get queuedBytes(): number {
-    return this.#sender?.output.queuedBytes ?? 0;
+    return this.#sender?.queuedBytes ?? 0;
   }
 
   /** Whether `takeOutput` would give anything. */
@@ -440,6 +457,7 @@ export class Connection {
   #settle(kind: number): Kind {
     switch (kind) {
       case NEED_DATA:
+        if (this.#reader?.isHeldUp) return NEED_DATA;
         if (this.#reader !== null && FrameReader.giveBack(this.#reader)) this.#reader = null;
         return this.#eof
           ? this.#fail({ code: CloseCode.ABNORMAL_CLOSURE, reason: '', origin: 'eof', error: null })
@@ -481,8 +499,9 @@ export class Connection {
   }
 
   /** Ends the connection: the transport at once, for the caller at the next `poll`, ahead of what waits unread. */
-  #endBy(error: ProtocolError): void {
-    this.#ending = { code: CloseCode.ABNORMAL_CLOSURE, reason: error.message, origin: 'timeout', error };
+  #endBy(error: ProtocolError, origin: CloseOrigin = 'timeout'): void {
+    if ((this.#held & HELD_ENDED) !== 0) return;
+    this.#ending = { code: CloseCode.ABNORMAL_CLOSURE, reason: error.message, origin, error };
     this.#held |= HELD_ENDING;
     this.#failed = true;
     this.#stopReading();
@@ -511,8 +530,19 @@ export class Connection {
   }
 
   get #out(): MessageSender {
-    this.#sender ??= MessageSender.borrow(this.config, this.type === ConnectionType.SERVER, this.#extensions);
+    if (this.#sender === null) {
+      this.#sender = MessageSender.borrow(this.config, this.type === ConnectionType.SERVER, this.#extensions);
+      if (this.onReady !== null) this.#sender.onEncoded = (error) => this.#encoded(error);
+    }
     return this.#sender;
+  }
+
+  #encoded(error: Error | null): void {
+    if (error !== null) {
+      const isOurs = error instanceof LocalProtocolError;
+      this.#endBy(isOurs ? error : new LocalProtocolError('EXTENSION_FAILED', error.message), 'local');
+    }
+    this.onReady?.();
   }
 
   #letGoOfSender(): void {
@@ -523,6 +553,7 @@ export class Connection {
     this.#dropsInput = true;
     this.#reader?.stop();
     this.#keepAlive.stop();
+    for (const extension of this.#extensions) extension.close?.();
   }
 
   #sendClose(code: number, reason: string): void {

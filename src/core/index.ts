@@ -23,6 +23,7 @@ export {
   Request,
   TextMessage,
 } from './events.js';
+export type { DeflateParameters } from './extensions/deflate/parameters.js';
 export {
   type EncodedPayload,
   type Extension,
@@ -39,6 +40,12 @@ export {
   parseExtensions,
   serverExtensionsHandshake,
 } from './extensions/negotiation.js';
+export {
+  AgreedDeflate,
+  type DeflateStats,
+  PerMessageDeflate,
+  type PerMessageDeflateOptions,
+} from './extensions/permessage-deflate.js';
 export { Kind } from './frames/kind.js';
 export type { Delivery } from './frames/reader.js';
 export { SendLimitError } from './frames/sender.js';

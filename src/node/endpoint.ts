@@ -16,7 +16,9 @@ import {
   type HandshakeLimits,
   handshakeLimits,
   LocalProtocolError,
+  type PerMessageDeflate,
 } from '../core/index.js';
+import { type DeflateOption, deflateFor } from './deflate.js';
 import { type Handlers, Session, type SessionSettings } from './handlers.js';
 import { Meter } from './meter.js';
 import { type Opened, Opening, type Terms } from './opening.js';
@@ -31,7 +33,8 @@ import { reject, type UpgradeHandler } from './upgrade.js';
 export interface EndpointOptions<Data = unknown>
   extends Handlers<Data>,
     Omit<ConnectionOptions, 'autoPong' | 'autoClose' | 'delivery' | 'trailingData' | 'maskingKeys'>,
-    Partial<HandshakeLimits> {
+    Partial<HandshakeLimits>,
+    DeflateOption {
   /** Accepts or rejects a request; accepts by default. While it is pending nothing is read from the connection. */
   readonly upgrade?: UpgradeHandler<Data>;
   /**
@@ -82,6 +85,7 @@ export class Endpoint<Data = unknown> {
   readonly #handlers: Handlers<Data>;
   readonly #settings: SessionSettings;
   readonly #meter: Meter | null;
+  readonly #deflate: PerMessageDeflate | null;
   readonly #counts = new Counts();
   readonly #sessions = new Set<Session<Data>>();
   readonly #openings = new Set<Opening<Data>>();
@@ -92,8 +96,9 @@ export class Endpoint<Data = unknown> {
   /** @throws LocalProtocolError `INVALID_OPTION` naming the option */
   constructor(options: EndpointOptions<Data> = {}) {
     this.#config = new ConnectionConfig({ ...options, autoPong: true, autoClose: true, delivery: 'messages' });
+    this.#deflate = deflateFor(ConnectionType.SERVER, options);
     this.#terms = {
-      handshake: handshakeLimits(options),
+      handshake: { ...handshakeLimits(options), extensions: this.#deflate === null ? [] : [this.#deflate] },
       origins: originTest(options.origins),
       upgrade: options.upgrade?.bind(options),
     };
@@ -126,7 +131,11 @@ export class Endpoint<Data = unknown> {
   /** What has happened so far. Adding it up takes time in proportion to the number of connections. */
   stats(): EndpointStats {
     const peers = this.connections() as Iterable<Peer<never>>;
-    return { ...this.#counts.snapshot(peers, this.#openings.size), handlers: this.#meter?.snapshot() ?? null };
+    return {
+      ...this.#counts.snapshot(peers, this.#openings.size),
+      handlers: this.#meter?.snapshot() ?? null,
+      perMessageDeflate: this.#deflate?.stats() ?? null,
+    };
   }
 
   /**

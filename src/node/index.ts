@@ -1,6 +1,15 @@
 /** `millrace`: WebSocket servers and clients for Node.js. */
 
-export { CloseCode, LocalProtocolError, RemoteProtocolError, SendLimitError } from '../core/index.js';
+export {
+  CloseCode,
+  type DeflateParameters,
+  type DeflateStats,
+  LocalProtocolError,
+  PerMessageDeflate,
+  type PerMessageDeflateOptions,
+  RemoteProtocolError,
+  SendLimitError,
+} from '../core/index.js';
 export { accept } from './accept.js';
 export { Attachment, type AttachOptions, attach } from './attach.js';
 export { type Accepted, type ClientOptions, type ConnectOptions, connect } from './client/connect.js';
@@ -24,6 +33,7 @@ export {
   WebSocketStream,
   type WebSocketStreamOptions,
 } from './client/websocket-stream.js';
+export type { DeflateOption } from './deflate.js';
 export { type CloseOptions, Endpoint, type EndpointOptions } from './endpoint.js';
 export type { HandlerResult, Handlers } from './handlers.js';
 export type { HandlerTimes } from './meter.js';

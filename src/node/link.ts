@@ -87,6 +87,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     this.connection = connection;
     this.#owner = owner;
     this.#idle = idleTimeout === Number.POSITIVE_INFINITY ? null : new IdleWatch(idleTimeout);
+    if (connection.extensions.length > 0) connection.onReady = () => this.#pump();
     this.#transport = transportFor(stream, this);
   }
 
@@ -119,29 +120,32 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
    * Sends a message: a string as text, everything else as binary, or bytes as text with `binary` false. A Blob is read
    * first, and what is sent behind it waits. Large payloads are not copied and must not change before they are written.
    *
+   * @param compress false to leave the message uncompressed
    * @returns false when more than `sendHighWater` bytes are queued, upon which `onDrain` follows; when the policy of
    *   `sendHardLimit` dropped it, where one follows only if something is queued; or when nothing can be sent any more
    * @throws SendLimitError; LocalProtocolError `INVALID_PAYLOAD`, `INVALID_UTF8`
    */
-  send(data: Sendable, binary = typeof data !== 'string'): boolean {
+  send(data: Sendable, binary = typeof data !== 'string', compress = true): boolean {
     if (!this.canSend) {
       this.#refused();
       return false;
     }
-    if (typeof data === 'string' && this.#outbox === null) return this.sendNow(data, binary);
+    if (typeof data === 'string' && this.#outbox === null) return this.sendNow(data, binary, compress);
     const message = typeof data === 'string' || data instanceof Blob ? data : bytesOf(data);
-    if (this.#outbox === null && !(message instanceof Blob)) return this.sendNow(message, binary);
+    if (this.#outbox === null && !(message instanceof Blob)) return this.sendNow(message, binary, compress);
     const outbox = this.#outbox ?? new Outbox(this);
-    const more = outbox.push(message, binary);
+    const more = outbox.push(message, binary, compress);
     // An outbox that has nothing to wait for would never tell of its end.
     if (!outbox.isEmpty) this.#outbox = outbox;
     return more;
   }
 
-  sendNow(data: string | Uint8Array, binary: boolean): boolean {
+  sendNow(data: string | Uint8Array, binary: boolean, compress: boolean): boolean {
     const { connection } = this;
     const before = connection.queuedBytes;
-    const more = binary ? connection.queueBytes(data as Uint8Array) : connection.queueText(data);
+    const more = binary
+      ? connection.queueBytes(data as Uint8Array, true, compress)
+      : connection.queueText(data, true, compress);
     // One that is too much may leave a Close in its place.
     if (more || (connection.queuedBytes > before && connection.canSend)) this.messagesSent++;
     if (!this.#pumping) this.#askForTurn();
@@ -375,6 +379,8 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     if (connection.state !== ConnectionState.OPEN) this.#armDeadline();
     while (this.#writing === 0 && !transport.destroyed) {
       if (!connection.hasOutput) {
+        // What is still being compressed is to be written before the end.
+        if (connection.queuedBytes > 0) return;
         const advice = connection.transport;
         if (advice === 'half-close' || advice === 'destroy') {
           this.#ended = true;
@@ -453,7 +459,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
 
   /** After the stream has closed: tells the owner, once the last event is handled. */
   #finish(): void {
-    if (this.#gone || this.#holds !== 0) return;
+    if (this.#gone || this.#holds !== 0 || !this.#closeTold) return;
     this.#gone = true;
     this.#owner.onGone();
   }

@@ -21,7 +21,7 @@ export type Sendable = string | Uint8Array | ArrayBufferLike | ArrayBufferView |
 export interface OutboxOwner {
   readonly connection: Connection;
   /** Sends a message that is here now. */
-  sendNow(data: string | Uint8Array, binary: boolean): boolean;
+  sendNow(data: string | Uint8Array, binary: boolean, compress: boolean): boolean;
   closeNow(code: number, reason: string): void;
   /** Everything was sent; `owedDrain` tells whether a drain is owed. */
   onOutboxEmpty(owedDrain: boolean): void;
@@ -32,6 +32,7 @@ export interface OutboxOwner {
 interface Message {
   readonly data: string | Uint8Array | Blob;
   readonly binary: boolean;
+  readonly compress: boolean;
   /** Of its frame, so that what is taken here is within the limits when its turn has come. */
   readonly size: number;
 }
@@ -71,7 +72,7 @@ export class Outbox {
   }
 
   /** Takes a message, the first a Blob; returns and throws as `Connection.queue`. */
-  push(data: string | Uint8Array | Blob, binary: boolean): boolean {
+  push(data: string | Uint8Array | Blob, binary: boolean, compress: boolean): boolean {
     check(data, binary);
     const { connection } = this.#owner;
     const { sendHardLimit, sendHighWater, overflow } = connection.config;
@@ -84,7 +85,7 @@ export class Outbox {
       return false;
     }
     const size = length + headerSize(length, connection.type);
-    this.#messages.push({ data, binary, size });
+    this.#messages.push({ data, binary, compress, size });
     this.#bytes += size;
     if (this.#messages.length === 1) this.#run();
     if (queued + size <= sendHighWater) return true;
@@ -111,7 +112,7 @@ export class Outbox {
       try {
         const ready = data instanceof Blob ? new Uint8Array(await data.arrayBuffer()) : data;
         if (this.#messages[0] !== message) return;
-        if (owner.connection.canSend) owner.sendNow(ready, message.binary);
+        if (owner.connection.canSend) owner.sendNow(ready, message.binary, message.compress);
       } catch (thrown) {
         if (this.#messages[0] !== message) return;
         owner.onOutboxError(thrown);

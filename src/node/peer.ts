@@ -15,6 +15,8 @@ export interface PeerInit<Data> {
 export interface SendOptions {
   /** False to send bytes as text; true for everything but strings by default. */
   readonly binary?: boolean;
+  /** False to leave the message uncompressed where others are compressed, for instance what is compressed already. */
+  readonly compress?: boolean;
 }
 
 /**
@@ -48,7 +50,7 @@ export class Peer<Data = unknown> {
    * @throws LocalProtocolError `INVALID_PAYLOAD`, `INVALID_UTF8`
    */
   send(data: Sendable, options?: SendOptions): boolean {
-    return this.#link.send(data, options?.binary);
+    return this.#link.send(data, options?.binary, options?.compress);
   }
 
   /**

@@ -1,5 +1,6 @@
 /** What an endpoint counts. Nothing is counted twice: what a connection counts itself is only added up. */
 
+import type { DeflateStats } from '../core/index.js';
 import type { HandlerTimes } from './meter.js';
 import type { Peer } from './peer.js';
 
@@ -29,6 +30,8 @@ export interface EndpointStats {
   readonly errors: number;
   /** How long the handlers of messages took, or null where they are not measured. */
   readonly handlers: HandlerTimes | null;
+  /** What was compressed, and what is kept for it; null where nothing is. Of all who share a `PerMessageDeflate`. */
+  readonly perMessageDeflate: DeflateStats | null;
 }
 
 const COUNTS = ['messagesReceived', 'messagesSent', 'bytesReceived', 'bytesSent'] as const;
@@ -59,7 +62,7 @@ export class Counts {
     addTo(this.#left, peer);
   }
 
-  snapshot(peers: Iterable<Peer<never>>, opening: number): Omit<EndpointStats, 'handlers'> {
+  snapshot(peers: Iterable<Peer<never>>, opening: number): Omit<EndpointStats, 'handlers' | 'perMessageDeflate'> {
     const sums = { ...this.#left };
     let open = 0;
     let bufferedAmount = 0;

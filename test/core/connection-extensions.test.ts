@@ -14,21 +14,21 @@ interface Call {
 }
 
 /** XORs payloads with a byte, and marks messages with an RSV bit. */
-function xorWith(byte: number, rsv: number): Extension & { readonly decoded: Call[]; readonly encoded: boolean[][] } {
+function xorWith(byte: number, rsv: number): Extension & { readonly decoded: Call[]; readonly encodings: boolean[][] } {
   const decoded: Call[] = [];
-  const encoded: boolean[][] = [];
+  const encodings: boolean[][] = [];
   return {
     name: `xor-${byte}`,
     rsv,
     decoded,
-    encoded,
+    encodings,
     decode(data, seen, finished, limit) {
       decoded.push({ size: data.length, rsv: seen, finished, limit });
       for (let i = 0; i < data.length; i++) data[i] ^= byte;
       return data;
     },
     encode(payload, first, finished) {
-      encoded.push([first, finished]);
+      encodings.push([first, finished]);
       return { payload: payload.map((value) => value ^ byte), rsv: first ? rsv : 0 };
     },
   };
@@ -130,7 +130,7 @@ describe.each(ROLES.map((type) => [roleName(type), type] as const))('an extensio
       [1, true, RSV2],
     ]);
     expect(frames.slice(0, 3).map(({ payload }) => payload)).toEqual([xored('whole'), xored('fir'), xored('😀st')]);
-    expect(extension.encoded.slice(0, 3)).toEqual([
+    expect(extension.encodings.slice(0, 3)).toEqual([
       [true, true],
       [true, false],
       [false, true],

@@ -43,12 +43,17 @@ export interface EncodedPayload {
   readonly payload: Uint8Array;
   /** RSV bits to set on this frame; 0 for none. */
   readonly rsv: number;
+  /** Whether the payload's memory will be used again; otherwise it must not change any more. */
+  readonly lent?: boolean;
 }
 
 /**
  * An extension in use on one connection. It sees data frames only (RFC 6455 §5.5), and on the way in only those of
  * messages whose first frame carries one of its RSV bits: a message without them was left as it is. On the way out
  * extensions apply in the negotiated order, on the way in they are undone in reverse (§9.1).
+ *
+ * What takes long may be done elsewhere: an extension that is given `whenReady` may return null and call it later, once,
+ * not before it has returned. Where `whenReady` is null it has to be done at once.
  */
 export interface Extension {
   readonly name: string;
@@ -58,20 +63,45 @@ export interface Extension {
    * Undoes the transformation of one piece of a message. What it returns is handed to the application, so it must not
    * change afterwards.
    *
-   * @param data the unmasked payload, or a piece of it; it may be changed in place
+   * @param data the unmasked payload, or a piece of it; it may be changed in place, and is the caller's again when null
+   *   was returned or nothing more comes of it
    * @param rsv the RSV bits on the first frame of the message
    * @param finished true with the last piece of the message
    * @param limit the most bytes that may come out; more is a `RangeError`, raised before they are stored
+   * @returns what comes out, or the first part of it where there is `more`; null when `more` gives it later
    * @throws an Error when the data cannot be decoded; the connection then fails with 1007
    */
-  decode(data: Uint8Array, rsv: number, finished: boolean, limit: number): Uint8Array;
+  decode(
+    data: Uint8Array,
+    rsv: number,
+    finished: boolean,
+    limit: number,
+    whenReady: (() => void) | null,
+  ): Uint8Array | null;
   /**
-   * Transforms the payload of one outgoing frame. What it returns may be written later without being copied, so it
-   * must not change afterwards.
+   * The next part of what comes out of a piece, as `decode`; undefined when that was all. An extension without it gives
+   * everything with `decode`.
+   */
+  more?(limit: number, whenReady: (() => void) | null): Uint8Array | null | undefined;
+  /**
+   * Whether a message that begins is to be encoded; `encode` follows then for each of its frames. All are without it.
+   *
+   * @param size of its first frame, in bytes
+   * @param finished whether that is all of it
+   * @param compress false where the sender asked that it be not compressed
+   */
+  encodes?(size: number, finished: boolean, compress: boolean): boolean;
+  /**
+   * Transforms the payload of one outgoing frame.
    *
    * @param payload must not be changed in place
    * @param first true for the first frame of a message
    * @param finished true for the last frame of a message
+   * @returns null when `encoded` gives it later; nothing else is encoded before
    */
-  encode(payload: Uint8Array, first: boolean, finished: boolean): EncodedPayload;
+  encode(payload: Uint8Array, first: boolean, finished: boolean, whenReady: (() => void) | null): EncodedPayload | null;
+  /** What `encode` did not return, once `whenReady` was called. */
+  encoded?(): EncodedPayload;
+  /** The connection has ended: nothing is decoded any more, and only what was queued before is still encoded. */
+  close?(): void;
 }

@@ -7,6 +7,9 @@ export const CLOSE = 0x8;
 export const PING = 0x9;
 export const PONG = 0xa;
 
+/** The bit of a frame that ends its message, where it stands in the first byte. */
+export const FIN = 0x80;
+
 /** Two bytes, a 64-bit length, a masking key. */
 export const MAX_HEADER = 14;
 export const MAX_CONTROL_PAYLOAD = 125;

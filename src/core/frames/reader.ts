@@ -31,6 +31,7 @@ import {
   UTF8_ACCEPT,
   UTF8_REJECT,
 } from '../../kernels/index.js';
+import { type Decoder, decoderOf } from '../extensions/chain.js';
 import type { Extension } from '../extensions/extension.js';
 import type { ConnectionConfig } from '../options.js';
 import { asciiText, utf8Text } from '../strings.js';
@@ -53,7 +54,14 @@ import { CharacterCutter } from './characters.js';
 import { ChunkQueue } from './chunk-queue.js';
 import { keptCopy } from './kept.js';
 import { BYTES, CLOSE, NEED_DATA, PING, PONG, TEXT, VIOLATION } from './kind.js';
-import { CONTINUATION, isControl, MAX_CONTROL_PAYLOAD, MAX_HEADER, TEXT as TEXT_OPCODE } from './opcodes.js';
+import {
+  CLOSE as CLOSE_OPCODE,
+  CONTINUATION,
+  isControl,
+  MAX_CONTROL_PAYLOAD,
+  MAX_HEADER,
+  TEXT as TEXT_OPCODE,
+} from './opcodes.js';
 
 /** How messages are cut for the reader: whole, a frame at a time, or as they arrive. */
 export type Delivery = 'messages' | 'frames' | 'chunks';
@@ -62,7 +70,13 @@ const WHOLE_BYTES = META_FIN | 2;
 const WHOLE_ASCII = META_FIN | TEXT_OPCODE | TEXT_ASCII;
 const WHOLE_UTF8 = META_FIN | TEXT_OPCODE | TEXT_UTF8;
 
+/** What a compressed message is larger by than its data, at worst: a part of it, and some bytes. */
+const EXPANSION = 16;
+const EXPANSION_BASE = 1024;
+
 const NO_BYTES: Buffer = Buffer.alloc(0);
+/** What a step says that cannot go on before a decoder is ready. */
+const HELD_UP = -1;
 /** Readers that no connection needs, for the next that does. */
 const spare: FrameReader[] = [];
 const MAX_SPARE = 64;
@@ -81,8 +95,8 @@ export class FrameReader {
   #frameLimit!: number;
   #scanLimit!: number;
   #messageLimit!: number;
-  /** Whether a whole message that passed the scan is within every limit. */
-  #scanIsEnough!: boolean;
+  /** A whole message in a chunk of this size that passed the scan is within every limit. */
+  #enoughScanned!: number;
   #maxFragments!: number;
   #delivery!: Delivery;
   #extensions!: readonly Extension[];
@@ -118,10 +132,22 @@ export class FrameReader {
   #messageSize = 0;
   #fragments = 0;
   #rsv = 0;
-  #decoders: readonly Extension[] | null = null;
+  #decoder: Decoder | null = null;
   #utf8 = UTF8_ACCEPT;
   readonly #assembly = new Assembly();
   readonly #characters = new CharacterCutter();
+
+  // The piece being decoded, while `#decoding`.
+  #decoding = false;
+  /** Whether the decoder works on it elsewhere. */
+  #pending = false;
+  /** What came of it last: shown only when it is known whether more comes. */
+  #decoded: Uint8Array | null = null;
+  #pieceSize = 0;
+  #endsFrame = false;
+  #endsMessage = false;
+  /** Called when a decoder that has worked elsewhere is ready; while null, none does. */
+  onReady: (() => void) | null = null;
 
   // The event at the cursor. While `#plain`, it lies in the chunk and is whole, no message is under way, no row needs a
   // look at its length, and the short way only moves along the rows.
@@ -163,6 +189,7 @@ export class FrameReader {
    */
   static giveBack(reader: FrameReader): boolean {
     if (!reader.#isIdle) return false;
+    reader.onReady = null;
     if (spare.length < MAX_SPARE) spare.push(reader);
     return true;
   }
@@ -192,10 +219,14 @@ export class FrameReader {
     // is what comes out of it.
     const messageFirst = extensions.length === 0 && this.#messageLimit <= maxFrameSize;
     this.#frameLimit = messageFirst ? this.#messageLimit : maxFrameSize;
+    // What cannot be compressed becomes larger: where messages are what is limited, that is none of their fault.
+    if (extensions.length > 0 && maxFrameSize >= maxMessageSize)
+      this.#frameLimit += Math.ceil(maxFrameSize / EXPANSION) + EXPANSION_BASE;
     this.#tooLarge = messageFirst ? MAX_MESSAGE_SIZE : MAX_FRAME_SIZE;
     // Control frames have a limit of their own (RFC 6455 §5.5).
     this.#scanLimit = Math.max(this.#frameLimit, MAX_CONTROL_PAYLOAD);
-    this.#scanIsEnough = this.#scanLimit <= Math.min(this.#frameLimit, this.#messageLimit);
+    const least = Math.min(this.#frameLimit, this.#messageLimit);
+    this.#enoughScanned = this.#scanLimit <= least ? Number.POSITIVE_INFINITY : least;
   }
 
   /**
@@ -236,7 +267,13 @@ export class FrameReader {
   /** Raw bytes that wait for `poll`; the start of a frame that it waits for itself is none. */
   get bufferedBytes(): number {
     const rowsFrom = this.#row < this.#rowsEnd ? this.#table[this.#row + ROW_START] : this.#at;
-    return this.#chunk.length - Math.min(rowsFrom, this.#at) + this.#waiting.bytes;
+    const decoding = this.#decoding ? this.#pieceSize : 0;
+    return this.#chunk.length - Math.min(rowsFrom, this.#at) + this.#waiting.bytes + decoding;
+  }
+
+  /** Whether `poll` cannot go on before a decoder has called `onReady`. */
+  get isHeldUp(): boolean {
+    return this.#pending;
   }
 
   /** Empties the cursor. */
@@ -263,6 +300,8 @@ export class FrameReader {
     this.#carried = 0;
     this.#carry = null;
     this.#control = null;
+    this.#decoding = false;
+    this.#decoded = null;
     this.#characters.clear();
     this.#assembly.clear();
   }
@@ -279,8 +318,9 @@ export class FrameReader {
           return meta === WHOLE_BYTES ? BYTES : TEXT;
         }
       }
-      const kind = this.#advance();
-      if (kind !== NEED_DATA || this.#chunk.length === 0) return kind;
+      const kind = this.#decoding ? this.#goOnDecoding() : this.#advance();
+      if (kind === HELD_UP) return NEED_DATA;
+      if (kind !== NEED_DATA || (this.#chunk.length === 0 && !this.#decoding)) return kind;
     }
   }
 
@@ -438,17 +478,17 @@ export class FrameReader {
       this.#fragments = 0;
       this.#utf8 = UTF8_ACCEPT;
       this.#rsv = meta & META_RSV;
-      this.#decoders = this.#extensions.length === 0 ? null : this.#decodersOf(this.#rsv);
+      this.#decoder = this.#rsv === 0 ? null : decoderOf(this.#decodersOf(this.#rsv));
     }
     if (++this.#fragments > this.#maxFragments) return MAX_FRAGMENTS;
-    if (this.#decoders === null && this.#messageSize + length > this.#messageLimit) return MAX_MESSAGE_SIZE;
+    if (this.#decoder === null && this.#messageSize + length > this.#messageLimit) return MAX_MESSAGE_SIZE;
     return null;
   }
 
   /** The extensions that decode a message with these RSV bits, in the order in which they undo their work. */
-  #decodersOf(rsv: number): readonly Extension[] | null {
-    const decoders = this.#extensions.filter((extension) => (extension.rsv & rsv) !== 0);
-    return decoders.length === 0 ? null : decoders.reverse();
+  #decodersOf(rsv: number): readonly Extension[] {
+    const extensions = this.#extensions;
+    return extensions.length === 1 ? extensions : extensions.filter((each) => (each.rsv & rsv) !== 0).reverse();
   }
 
   #continueFrame(): number {
@@ -484,38 +524,114 @@ export class FrameReader {
     return opcode === 9 ? PING : opcode === 10 ? PONG : CLOSE;
   }
 
-  /** Takes bytes of a data frame from the chunk: decodes, validates, and shows or stores them. */
+  /** Takes bytes of a data frame from the chunk: decodes them where that is due, and goes on with what they are. */
   #takePiece(start: number, length: number, masked: boolean, frameFinished: boolean): number {
     const messageFinished = frameFinished && (this.#meta & META_FIN) !== 0;
+    const isMasked = masked && this.#expectMask;
+    if (this.#decoder === null)
+      return this.#takePlain(this.#chunk, start, length, isMasked, frameFinished, messageFinished);
+    // What waits to be decoded when an event was returned must not lie in memory that is lent.
+    if (this.#borrowed && (this.#delivery !== 'messages' || this.#extensions.length > 1)) this.#own();
+    const chunk = this.#chunk;
+    if (isMasked) this.#kernels.mask(chunk, start, chunk, start, length, this.#key, this.#phase);
+    this.#decoding = true;
+    this.#pieceSize = length;
+    this.#endsFrame = frameFinished;
+    this.#endsMessage = messageFinished;
+    return this.#decode(chunk.subarray(start, start + length));
+  }
+
+  /** Goes on with the piece that is being decoded, or with the control frames behind it. */
+  #goOnDecoding(): number {
+    return this.#pending ? this.#takeControl() : this.#decode(null);
+  }
+
+  /**
+   * Decodes, part by part, up to the end of the piece or an event.
+   *
+   * @param piece where it begins, otherwise null
+   */
+  #decode(piece: Uint8Array | null): number {
+    const decoder = this.#decoder as Decoder;
+    const { onReady } = this;
+    const whenReady = onReady === null ? null : this.#whenReady;
+    let isNew = piece;
+    for (;;) {
+      let found: Uint8Array | null | undefined;
+      try {
+        const limit = this.#messageLimit - this.#messageSize - (this.#decoded?.length ?? 0);
+        if (isNew !== null) found = decoder.decode(isNew, this.#rsv, this.#endsMessage, limit, whenReady);
+        else found = decoder.more?.(limit, whenReady);
+        if (found && found.length > limit) return this.#fail(MAX_MESSAGE_SIZE);
+      } catch (error) {
+        return this.#fail(error instanceof RangeError ? MAX_MESSAGE_SIZE : INVALID_PAYLOAD);
+      }
+      isNew = null;
+      if (found === null) {
+        this.#pending = true;
+        return NEED_DATA;
+      }
+      const decoded = this.#decoded ?? NO_BYTES;
+      if (found === undefined) {
+        this.#decoding = false;
+        this.#decoded = null;
+        return this.#takePlain(asBuffer(decoded), 0, decoded.length, false, this.#endsFrame, this.#endsMessage);
+      }
+      this.#decoded = found;
+      if (decoded.length === 0) continue;
+      const kind = this.#takePlain(asBuffer(decoded), 0, decoded.length, false, false, false);
+      if (kind !== NEED_DATA) return kind;
+    }
+  }
+
+  readonly #whenReady = (): void => {
+    this.#pending = false;
+    if (!this.#stopped) this.onReady?.();
+  };
+
+  /** One step towards a Ping or Pong behind the piece that is decoded elsewhere, for nothing else may overtake it. */
+  #takeControl(): number {
+    if (this.#row < this.#rowsEnd) {
+      const opcode = this.#table[this.#row + ROW_META] & META_OPCODE;
+      return isControl(opcode) && opcode !== CLOSE_OPCODE ? this.#takeRow() : HELD_UP;
+    }
+    if (this.#remaining > 0) {
+      const opcode = this.#meta & META_OPCODE;
+      const mayGoOn = isControl(opcode) && opcode !== CLOSE_OPCODE && this.#at < this.#chunk.length;
+      if (mayGoOn) return this.#continueFrame();
+    }
+    if (this.#at === this.#chunk.length && this.#waiting.bytes > 0) {
+      this.#nextChunk();
+      return NEED_DATA;
+    }
+    const canScan = this.#remaining === 0 && this.#carried === 0 && this.#status < ScanStatus.RESERVED_BITS;
+    if (!canScan || this.#at === this.#chunk.length) return HELD_UP;
+    this.#scan(this.#chunk);
+    return NEED_DATA;
+  }
+
+  /** Takes bytes of a message as they are: validates, and shows or stores them. */
+  #takePlain(
+    piece: Buffer,
+    start: number,
+    length: number,
+    isMasked: boolean,
+    frameFinished: boolean,
+    messageFinished: boolean,
+  ): number {
     const unitFinished = this.#delivery === 'messages' ? messageFinished : frameFinished;
     // What is shown from where it lies: a unit that is here whole, or any piece when pieces are what is wanted.
     const direct = this.#delivery === 'chunks' || (unitFinished && this.#assembly.length === 0);
 
-    let source = this.#chunk;
+    let source = piece;
     let from = start;
     let size = length;
-    let stillMasked = masked && this.#expectMask;
-    if (stillMasked && (direct || this.#decoders !== null)) {
-      this.#kernels.mask(source, from, source, from, size, this.#key, this.#phase);
-      stillMasked = false;
-    }
-    if (this.#decoders !== null) {
-      // What a decoder keeps of its input is its own affair.
-      if (this.#borrowed) {
-        this.#own();
-        source = this.#chunk;
-      }
-      const decoded = this.#decode(source.subarray(from, from + size), messageFinished);
-      if (!(decoded instanceof Uint8Array)) return this.#fail(decoded);
-      source = asBuffer(decoded);
-      from = 0;
-      size = decoded.length;
-    }
+    if (isMasked && direct) this.#kernels.mask(source, from, source, from, size, this.#key, this.#phase);
     this.#messageSize += size;
     if (!direct) {
       const joined = this.#assembly.length;
       const expected = unitFinished ? joined + size : this.#expectedLength(joined + size);
-      this.#assembly.append(this.#kernels, source, from, size, stillMasked ? this.#key : 0, this.#phase, expected);
+      this.#assembly.append(this.#kernels, source, from, size, isMasked ? this.#key : 0, this.#phase, expected);
       source = this.#assembly.memory;
       from = joined;
     }
@@ -535,7 +651,7 @@ export class FrameReader {
 
   /** What an assembly of `length` bytes comes to in the end, where the frame under way ends it. */
   #expectedLength(length: number): number {
-    const known = this.#decoders === null && (this.#delivery === 'frames' || (this.#meta & META_FIN) !== 0);
+    const known = this.#decoder === null && (this.#delivery === 'frames' || (this.#meta & META_FIN) !== 0);
     return known ? length + this.#remaining : Number.POSITIVE_INFINITY;
   }
 
@@ -544,18 +660,6 @@ export class FrameReader {
     const found = this.#meta & META_TEXT;
     if (found !== 0) return found === TEXT_INVALID ? UTF8_REJECT : UTF8_ACCEPT;
     return this.#kernels.utf8(source, from, from + size, this.#utf8);
-  }
-
-  #decode(piece: Uint8Array, messageFinished: boolean): Uint8Array | Violation {
-    let data = piece;
-    try {
-      for (const decoder of this.#decoders as readonly Extension[]) {
-        data = decoder.decode(data, this.#rsv, messageFinished, this.#messageLimit - this.#messageSize);
-      }
-    } catch (error) {
-      return error instanceof RangeError ? MAX_MESSAGE_SIZE : INVALID_PAYLOAD;
-    }
-    return this.#messageSize + data.length > this.#messageLimit ? MAX_MESSAGE_SIZE : data;
   }
 
   #showPiece(source: Buffer, from: number, size: number, frameFinished: boolean, messageFinished: boolean): number {
@@ -587,7 +691,7 @@ export class FrameReader {
       frameFinished &&
       messageFinished &&
       this.#messageKind === NEED_DATA &&
-      this.#scanIsEnough;
+      payload.length <= this.#enoughScanned;
   }
 
   #fail(violation: Violation): number {

@@ -1,5 +1,5 @@
 /**
- * Outgoing messages: fragmentation, extensions, limits, and the marks that tell the caller to slow down.
+ * Outgoing messages: fragmentation, limits, and the marks that tell the caller to slow down.
  *
  * Whether the state of the connection allows a message is the connection's to say; everything else that can be wrong
  * with one is found here, before anything changes.
@@ -11,11 +11,11 @@ import { LocalProtocolError } from '../errors.js';
 import { BytesMessage, TextMessage } from '../events.js';
 import type { Extension } from '../extensions/extension.js';
 import type { ConnectionConfig } from '../options.js';
-import { BINARY, CLOSE, CONTINUATION, MAX_CONTROL_PAYLOAD, PING, PONG, TEXT } from './opcodes.js';
+import { Encoding, type EncodingOwner } from './encoding.js';
+import { BINARY, CLOSE, CONTINUATION, FIN, MAX_CONTROL_PAYLOAD, PING, PONG, TEXT } from './opcodes.js';
 import { OutputQueue } from './output.js';
 import { FrameWriter } from './writer.js';
 
-const FIN = 0x80;
 const NO_BYTES = new Uint8Array(0);
 
 /** Senders that no connection needs, for the next that does. */
@@ -43,6 +43,9 @@ export class MessageSender {
   #config!: ConnectionConfig;
   #isServer!: boolean;
   #extensions!: readonly Extension[];
+  /** What extensions do to messages, where there are any. */
+  #encoding: Encoding | null = null;
+  #spareEncoding: Encoding | null = null;
   /** The opcode of the message whose last fragment is still to come, 0 for none. */
   #unfinished = 0;
   /** The first half of a surrogate pair that a fragment ended with. */
@@ -72,19 +75,39 @@ export class MessageSender {
    */
   static giveBack(sender: MessageSender): boolean {
     if (!sender.#isIdle) return false;
+    sender.onEncoded = null;
     if (spare.length < MAX_SPARE) spare.push(sender);
     return true;
   }
 
   get #isIdle(): boolean {
-    return this.output.queuedBytes === 0 && this.#unfinished === 0 && this.#half === '' && this.#utf8 === UTF8_ACCEPT;
+    return this.queuedBytes === 0 && this.#unfinished === 0 && this.#half === '' && this.#utf8 === UTF8_ACCEPT;
   }
 
   #use(config: ConnectionConfig, isServer: boolean, extensions: readonly Extension[]): void {
+    if (config !== this.#config || isServer !== this.#isServer) {
+      this.#writer = new FrameWriter(config.kernels, isServer ? null : config.maskingKeys, this.output);
+      this.#spareEncoding = null;
+    }
     this.#config = config;
     this.#isServer = isServer;
     this.#extensions = extensions;
-    this.#writer = new FrameWriter(config.kernels, isServer ? null : config.maskingKeys, this.output);
+    if (extensions.length === 0) {
+      this.#encoding = null;
+    } else {
+      this.#spareEncoding ??= new Encoding(this.#writer);
+      this.#encoding = this.#spareEncoding.use(extensions);
+    }
+  }
+
+  /** Who is told of what was encoded elsewhere; while null, everything is done at once. */
+  set onEncoded(owner: EncodingOwner | null) {
+    if (this.#encoding !== null) this.#encoding.owner = owner;
+  }
+
+  /** Bytes queued and not acknowledged; of what is still to be encoded, as it is. */
+  get queuedBytes(): number {
+    return this.output.queuedBytes + (this.#encoding?.waitingBytes ?? 0);
   }
 
   get needsDrain(): boolean {
@@ -93,7 +116,7 @@ export class MessageSender {
 
   /** Whether what is queued is no more than `sendHighWater`; if it is more, a drain is owed. */
   withinHighWater(): boolean {
-    if (this.output.queuedBytes <= this.#config.sendHighWater) return true;
+    if (this.queuedBytes <= this.#config.sendHighWater) return true;
     this.#needsDrain = true;
     return false;
   }
@@ -111,7 +134,7 @@ export class MessageSender {
   }
 
   /** Queues text that is UTF-8 already; null as for `text`. */
-  utf8(data: Uint8Array, finished: boolean): boolean | null {
+  utf8(data: Uint8Array, finished: boolean, compress: boolean): boolean | null {
     if (this.#half !== '') throw new LocalProtocolError('MESSAGE_UNFINISHED', 'half a character waits to be continued');
     const first = this.#firstByte(TEXT, finished);
     const state = this.#config.kernels.utf8(data, 0, data.length, this.#utf8);
@@ -119,14 +142,14 @@ export class MessageSender {
       throw new LocalProtocolError('INVALID_UTF8', 'the bytes of a text are not UTF-8');
     }
     if (this.#isOver(data.length)) return this.#refuse(new BytesMessage(data, finished));
-    this.#write(first, data);
+    this.#write(first, data, compress);
     this.#utf8 = state;
     this.#unfinished = finished ? 0 : TEXT;
     return this.withinHighWater();
   }
 
   /** Queues text; null when it was over the hard limit and not thrown back. */
-  text(text: string, finished: boolean): boolean | null {
+  text(text: string, finished: boolean, compress: boolean): boolean | null {
     if (typeof text !== 'string') throw new LocalProtocolError('INVALID_PAYLOAD', 'text must be a string or bytes');
     if (this.#utf8 !== UTF8_ACCEPT) {
       throw new LocalProtocolError('MESSAGE_UNFINISHED', 'half a character waits to be continued');
@@ -143,19 +166,19 @@ export class MessageSender {
       half = finished ? '' : trailingHalf(whole);
       if (half !== '') whole = whole.slice(0, -1);
     }
-    if (this.#extensions.length === 0) this.#writer.writeText(first, whole);
-    else this.#writeEncoded(first, Buffer.from(whole));
+    if (this.#encoding === null) this.#writer.writeText(first, whole);
+    else this.#encoding.text(first, whole, compress);
     this.#half = half;
     this.#unfinished = finished ? 0 : TEXT;
     return this.withinHighWater();
   }
 
   /** Queues bytes; null when they were over the hard limit and not thrown back. */
-  bytes(data: Uint8Array, finished: boolean): boolean | null {
+  bytes(data: Uint8Array, finished: boolean, compress: boolean): boolean | null {
     if (!(data instanceof Uint8Array)) throw new LocalProtocolError('INVALID_PAYLOAD', 'data must be a Uint8Array');
     const first = this.#firstByte(BINARY, finished);
     if (this.#isOver(data.length)) return this.#refuse(new BytesMessage(data, finished));
-    this.#write(first, data);
+    this.#write(first, data, compress);
     this.#unfinished = finished ? 0 : BINARY;
     return this.withinHighWater();
   }
@@ -181,7 +204,8 @@ export class MessageSender {
 
   /** Queues a Close behind everything else. */
   close(payload: Uint8Array): void {
-    this.#writer.writeBytes(FIN | CLOSE, payload);
+    if (this.#encoding === null) this.#writer.writeBytes(FIN | CLOSE, payload);
+    else this.#encoding.close(payload);
   }
 
   #firstByte(opcode: number, finished: boolean): number {
@@ -193,7 +217,7 @@ export class MessageSender {
 
   /** Whether a payload of that size, and its header, would pass the limit. */
   #isOver(size: number): boolean {
-    return this.output.queuedBytes + this.#writer.frameSize(size) > this.#config.sendHardLimit;
+    return this.queuedBytes + this.#writer.frameSize(size) > this.#config.sendHardLimit;
   }
 
   #refuse(event: TextMessage | BytesMessage): null {
@@ -202,28 +226,17 @@ export class MessageSender {
     const isFragment = this.#unfinished !== 0 || !event.messageFinished;
     if (overflow === 'refuse' || (overflow === 'drop' && isFragment)) throw new SendLimitError(event);
     // False is what the caller gets, so a drain must follow; where next to nothing is queued, none would.
-    this.#needsDrain = this.output.queuedBytes > this.#config.sendLowWater;
+    this.#needsDrain = this.queuedBytes > this.#config.sendLowWater;
     return null;
   }
 
   #noteDrain(): void {
-    if (this.output.queuedBytes <= this.#config.sendLowWater) this.#needsDrain = false;
+    if (this.queuedBytes <= this.#config.sendLowWater) this.#needsDrain = false;
   }
 
-  #write(first: number, payload: Uint8Array): void {
-    if (this.#extensions.length === 0) this.#writer.writeBytes(first, payload);
-    else this.#writeEncoded(first, payload);
-  }
-
-  #writeEncoded(first: number, payload: Uint8Array): void {
-    let encoded = payload;
-    let rsv = 0;
-    for (const extension of this.#extensions) {
-      const result = extension.encode(encoded, (first & 0x0f) !== CONTINUATION, (first & FIN) !== 0);
-      encoded = result.payload;
-      rsv |= result.rsv;
-    }
-    this.#writer.writeBytes(first | rsv, encoded);
+  #write(first: number, payload: Uint8Array, compress: boolean): void {
+    if (this.#encoding === null) this.#writer.writeBytes(first, payload);
+    else this.#encoding.bytes(first, payload, compress);
   }
 }
 

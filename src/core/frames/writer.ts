@@ -14,7 +14,7 @@ import type { ControlSlot, OutputQueue } from './output.js';
  * Payloads up to this size are copied, so that many leave as one piece: for 16 KiB that costs as much as a piece of its
  * own would (`npm run bench:echo`).
  */
-const COPY_UP_TO = 16 * 1024;
+export const COPY_UP_TO = 16 * 1024;
 
 const MASKED = 0x80;
 
@@ -52,8 +52,12 @@ export class FrameWriter {
     this.output.commit(slab, header + length);
   }
 
-  /** Queues one frame. A large payload on a server is not copied and must not change until it is acknowledged. */
-  writeBytes(first: number, payload: Uint8Array): void {
+  /**
+   * Queues one frame. A large payload on a server is not copied and must not change until it is acknowledged.
+   *
+   * @param lent whether its memory will be used again
+   */
+  writeBytes(first: number, payload: Uint8Array, lent = false): void {
     const { length } = payload;
     const header = this.#headerSize(length);
     if (length <= COPY_UP_TO) {
@@ -64,7 +68,7 @@ export class FrameWriter {
       const slab = this.output.reserve(header);
       this.#writeHeader(slab.memory, slab.used, first, length);
       this.output.commit(slab, header, false);
-      this.output.append(payload);
+      this.output.append(lent ? Buffer.from(payload) : payload);
     } else {
       const memory = Buffer.allocUnsafeSlow(header + length);
       this.#writeFrame(memory, 0, first, payload);

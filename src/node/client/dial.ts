@@ -23,6 +23,7 @@ import {
   type RemoteProtocolError,
   Request,
 } from '../../core/index.js';
+import { type DeflateOption, deflateFor } from '../deflate.js';
 import { asError } from '../thrown.js';
 import { type Timed, wheel } from '../wheel.js';
 import { HandshakeError, type HandshakeErrorInit, headersObject } from './handshake-error.js';
@@ -31,7 +32,7 @@ import { complainsOfPlainHttp, isNotTls, isTlsAlert } from './tls-faults.js';
 import { openTransport, readyEvent, type TransportOptions } from './transport.js';
 
 /** How to connect, and within which limits; times in milliseconds, sizes in bytes. */
-export interface DialOptions extends TransportOptions, Partial<HandshakeLimits> {
+export interface DialOptions extends TransportOptions, Partial<HandshakeLimits>, DeflateOption {
   /** The subprotocols to offer, the preferred first. */
   readonly protocols?: string | Iterable<string>;
   /** Further header fields of the request. */
@@ -104,7 +105,11 @@ export class Dial implements Timed {
     this.#options = options;
     this.#mustChoose = mustChoose;
     this.#done = done;
-    this.#handshake = new H1Handshake(ConnectionType.CLIENT, options);
+    const deflate = deflateFor(ConnectionType.CLIENT, options);
+    this.#handshake = new H1Handshake(ConnectionType.CLIENT, {
+      ...options,
+      extensions: deflate === null ? [] : [deflate],
+    });
     const { host, pathname, search } = this.target.url;
     this.#request = this.#handshake.send(
       new Request({

@@ -1,0 +1,163 @@
+/**
+ * What extensions do to outgoing messages (RFC 6455 §9): in order, also where one of them takes its time. What is sent
+ * meanwhile waits, but for control frames other than a Close.
+ */
+
+import { Buffer } from 'node:buffer';
+import type { Extension } from '../extensions/extension.js';
+import { writeUtf8 } from '../strings.js';
+import { viewOf } from '../views.js';
+import { CLOSE, CONTINUATION, FIN, isControl } from './opcodes.js';
+import { COPY_UP_TO, type FrameWriter } from './writer.js';
+
+/** Who is told of what was encoded elsewhere. */
+export type EncodingOwner = (error: Error | null) => void;
+
+/** A frame whose payload is still to be encoded. */
+interface Waiting {
+  readonly first: number;
+  readonly payload: Uint8Array;
+  readonly compress: boolean;
+  readonly size: number;
+}
+
+/** The frame that is being encoded elsewhere, and how far it has come. */
+interface Job {
+  readonly first: number;
+  readonly size: number;
+  readonly index: number;
+  readonly rsv: number;
+}
+
+const NONE: readonly Extension[] = Object.freeze([]);
+
+/** Short texts on their way through extensions. */
+const scratch = Buffer.allocUnsafeSlow(COPY_UP_TO);
+const scratchMemory = scratch.buffer;
+
+export class Encoding {
+  /** Who is told; while null, everything is done at once. */
+  owner: EncodingOwner | null = null;
+  /** Bytes of frames that are still to be encoded, as they would be without that. */
+  waitingBytes = 0;
+  readonly #writer: FrameWriter;
+  #extensions: readonly Extension[] = NONE;
+  /** Those that encode the message under way. */
+  #encoders: readonly Extension[] = NONE;
+  #job: Job | null = null;
+  #waiting: Waiting[] = [];
+
+  constructor(writer: FrameWriter) {
+    this.#writer = writer;
+  }
+
+  /** Goes on for another connection; nothing of the last must be left. */
+  use(extensions: readonly Extension[]): this {
+    this.#extensions = extensions;
+    this.owner = null;
+    return this;
+  }
+
+  /** Queues one frame with the UTF-8 of `text`. */
+  text(first: number, text: string, compress: boolean): void {
+    if (this.#job !== null) {
+      this.#wait(first, Buffer.from(text), compress);
+      return;
+    }
+    this.#begin(first, Buffer.byteLength(text), compress);
+    if (this.#encoders.length === 0) this.#writer.writeText(first, text);
+    else if (text.length * 3 > COPY_UP_TO) this.#encode(first, Buffer.from(text));
+    else this.#encode(first, viewOf(scratchMemory, 0, writeUtf8(scratch, text, 0, COPY_UP_TO)));
+  }
+
+  /** Queues one frame. A large payload must not change until it is acknowledged. */
+  bytes(first: number, payload: Uint8Array, compress: boolean): void {
+    if (this.#job === null) this.#write(first, payload, compress);
+    else this.#wait(first, payload.length > COPY_UP_TO ? payload : Buffer.from(payload), compress);
+  }
+
+  /** Queues a Close behind everything else. */
+  close(payload: Uint8Array): void {
+    this.bytes(FIN | CLOSE, payload, false);
+  }
+
+  #wait(first: number, payload: Uint8Array, compress: boolean): void {
+    const size = this.#writer.frameSize(payload.length);
+    this.#waiting.push({ first, payload, compress, size });
+    this.waitingBytes += size;
+  }
+
+  #write(first: number, payload: Uint8Array, compress: boolean): void {
+    if (!isControl(first & 0x0f)) {
+      this.#begin(first, payload.length, compress);
+      if (this.#encoders.length > 0) {
+        this.#encode(first, payload);
+        return;
+      }
+    }
+    this.#writer.writeBytes(first, payload);
+  }
+
+  /** With the first frame of a message, decides who encodes it. */
+  #begin(first: number, size: number, compress: boolean): void {
+    if ((first & 0x0f) === CONTINUATION) return;
+    const finished = (first & FIN) !== 0;
+    const encodes = (extension: Extension) => extension.encodes?.(size, finished, compress) ?? true;
+    const extensions = this.#extensions;
+    if (extensions.length === 1) this.#encoders = encodes(extensions[0]) ? extensions : NONE;
+    else this.#encoders = extensions.filter(encodes);
+  }
+
+  #encode(first: number, data: Uint8Array, from = 0, before = 0): void {
+    const isFirst = (first & 0x0f) !== CONTINUATION;
+    const finished = (first & FIN) !== 0;
+    const whenReady = this.owner === null ? null : this.#whenReady;
+    let payload = data;
+    let rsv = before;
+    let lent = false;
+    for (let index = from; index < this.#encoders.length; index++) {
+      const found = this.#encoders[index].encode(payload, isFirst, finished, whenReady);
+      if (found === null) {
+        const size = this.#writer.frameSize(payload.length);
+        this.#job = { first, size, index, rsv };
+        this.waitingBytes += size;
+        return;
+      }
+      payload = found.payload;
+      rsv |= found.rsv;
+      lent = found.lent === true;
+    }
+    this.#writer.writeBytes(first | rsv, payload, lent);
+  }
+
+  /** Goes on where an extension has taken its time. */
+  readonly #whenReady = (): void => {
+    const owner = this.owner;
+    try {
+      this.#goOn(this.#job as Job);
+    } catch (error) {
+      this.#job = null;
+      this.#waiting = [];
+      this.waitingBytes = 0;
+      owner?.(error as Error);
+      return;
+    }
+    owner?.(null);
+  };
+
+  #goOn({ first, index, rsv, size }: Job): void {
+    const extension = this.#encoders[index];
+    const found = extension.encoded?.();
+    if (found === undefined) throw new TypeError(`${extension.name} has encoded nothing`);
+    this.#job = null;
+    this.waitingBytes -= size;
+    this.#encode(first, found.payload, index + 1, rsv | found.rsv);
+    let sent = 0;
+    for (; sent < this.#waiting.length && this.#job === null; sent++) {
+      const next = this.#waiting[sent];
+      this.waitingBytes -= next.size;
+      this.#write(next.first, next.payload, next.compress);
+    }
+    this.#waiting.splice(0, sent);
+  }
+}
