@@ -5,7 +5,9 @@
 
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
-import { frame } from '../lib/frames.js';
+import { constants, deflateRawSync, inflateRawSync } from 'node:zlib';
+import { frame, TEXT } from '../lib/frames.js';
+import { jsonMessage } from '../lib/messages.js';
 
 /** Handshakes under way at a time, so that no queue of the system's overflows. */
 const AT_ONCE = 100;
@@ -17,23 +19,37 @@ const payload = randomBytes(MESSAGE_SIZE);
 const message = Buffer.from(frame(payload));
 const echo = Buffer.from(frame(payload, { key: null }));
 
+const RSV1 = 0x40;
+const TAIL = Buffer.of(0x00, 0x00, 0xff, 0xff);
+const text = jsonMessage(MESSAGE_SIZE, 1);
+const compressed = deflateRawSync(text, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -TAIL.length);
+const compressedMessage = Buffer.from(frame(compressed, { opcode: TEXT }));
+compressedMessage[0] |= RSV1;
+
 const request =
   'GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
-  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n';
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n';
+const offer = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n';
 
 class IdleClient {
   #socket;
   #received = Buffer.alloc(0);
   #done = null;
+  #deflate;
+  /** What has come, compressed, of all messages. */
+  #came = [];
 
-  open(port) {
+  open({ port, deflate }) {
+    this.#deflate = deflate;
     return new Promise((resolve, reject) => {
       this.#socket = connect({ port, host: '127.0.0.1' });
       this.#socket.once('error', reject);
       this.#socket.on('close', () => process.exit(1));
-      this.#socket.write(request);
+      this.#socket.write(`${request}${deflate ? offer : ''}\r\n`);
       this.#socket.once('data', (response) => {
-        if (!response.toString('latin1').startsWith('HTTP/1.1 101 ')) reject(new Error('the handshake failed'));
+        const head = response.toString('latin1');
+        if (!head.startsWith('HTTP/1.1 101 ')) reject(new Error('the handshake failed'));
+        if (head.includes('permessage-deflate') !== deflate) reject(new Error('compressed, or not, as it should be'));
         this.#socket.on('data', (chunk) => this.#receive(chunk));
         resolve();
       });
@@ -43,7 +59,7 @@ class IdleClient {
   exchange() {
     return new Promise((resolve) => {
       this.#done = resolve;
-      this.#socket.write(message);
+      this.#socket.write(this.#deflate ? compressedMessage : message);
     });
   }
 
@@ -53,12 +69,28 @@ class IdleClient {
       this.#socket.write(PONG);
       bytes = bytes.subarray(PING.length);
     }
-    if (bytes.length === echo.length) {
+    if (this.#deflate) {
+      bytes = this.#receiveCompressed(bytes);
+    } else if (bytes.length === echo.length) {
       if (!bytes.equals(echo)) throw new Error('an echo is not what was sent');
       bytes = Buffer.alloc(0);
       this.#done();
     }
     this.#received = bytes;
+  }
+
+  /** Returns what is not whole yet. */
+  #receiveCompressed(bytes) {
+    if (bytes.length < 4) return bytes;
+    const header = bytes[1] < 126 ? 2 : 4;
+    const size = header === 2 ? bytes[1] : bytes.readUInt16BE(2);
+    if (bytes.length < header + size) return bytes;
+    if (bytes[0] !== (0x80 | RSV1 | TEXT)) throw new Error('an echo that is not compressed text');
+    this.#came.push(bytes.subarray(header, header + size), TAIL);
+    const found = inflateRawSync(Buffer.concat(this.#came), { finishFlush: constants.Z_SYNC_FLUSH });
+    if (!found.subarray(-MESSAGE_SIZE).equals(text)) throw new Error('an echo is not what was sent');
+    this.#done();
+    return bytes.subarray(header + size);
   }
 }
 
@@ -76,9 +108,9 @@ async function each(items, work) {
 process.on('message', async ({ open, exchange }) => {
   if (open) {
     for (let i = 0; i < open.count; i++) clients.push(new IdleClient());
-    await each(clients, (client) => client.open(open.port));
+    await each(clients, (client) => client.open(open));
   }
-  if (exchange) await each(clients, (client) => client.exchange());
+  for (let i = 0; i < (exchange ?? 0); i++) await each(clients, (client) => client.exchange());
   process.send('done');
 });
 process.on('disconnect', () => process.exit());

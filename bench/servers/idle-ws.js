@@ -7,7 +7,8 @@ import { serveMemory } from './memory.js';
 /** As often as millrace asks. */
 const PING_INTERVAL = 30_000;
 
-const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+const perMessageDeflate = process.env.BENCH_DEFLATE === undefined ? false : { threshold: 0 };
+const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate });
 
 function heartbeat() {
   this.isAlive = true;

@@ -9,11 +9,14 @@ const uws = createRequire(import.meta.url)(process.env.UWS);
 const { key, cert } = tlsFiles ?? {};
 const app = tlsFiles === null ? uws.App() : uws.SSLApp({ key_file_name: key, cert_file_name: cert });
 
+const compress = process.env.BENCH_DEFLATE !== undefined;
+
 app.ws('/*', {
+  compression: compress ? uws.SHARED_COMPRESSOR : uws.DISABLED,
   maxPayloadLength: 16 * 1024 * 1024,
   maxBackpressure: 64 * 1024 * 1024,
   message(ws, message, isBinary) {
-    ws.send(message, isBinary);
+    ws.send(message, isBinary, compress);
   },
 });
 app.listen('127.0.0.1', 0, (socket) => serveBenchmark(uws.us_socket_local_port(socket)));

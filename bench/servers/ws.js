@@ -12,7 +12,8 @@ const http =
   tlsFiles === null
     ? createServer()
     : createTlsServer({ key: readFileSync(tlsFiles.key), cert: readFileSync(tlsFiles.cert) });
-const server = new WebSocketServer({ server: http });
+const perMessageDeflate = process.env.BENCH_DEFLATE === undefined ? false : { threshold: 0 };
+const server = new WebSocketServer({ server: http, perMessageDeflate });
 server.on('connection', (ws) => {
   ws.on('message', (data, isBinary) => ws.send(data, { binary: isBinary }));
 });

@@ -103,6 +103,7 @@ describe('stats', () => {
       closes: {},
       errors: 0,
       handlers: null,
+      perMessageDeflate: null,
     });
   });
 
