@@ -120,6 +120,10 @@ describe('README', () => {
     expect(lines.toSorted()).toEqual(['events: two', 'handlers: one', 'streams: three']);
   });
 
+  test('compression', async () => {
+    expect(await finished(program('Compression'))).toMatch(/^1600 bytes went as \d\d\n$/);
+  });
+
   test('a server that is there', async () => {
     const port = await freePort();
     const file = join(folder, 'attach.mjs');

@@ -29,6 +29,7 @@ export async function startEcho({ port, host }: EchoOptions): Promise<Server<Rol
     port,
     hostname: host,
     maxMessageSize: MAX_MESSAGE_SIZE,
+    perMessageDeflate: true,
     request: pageListener(hosts, () => stats.snapshot()),
 
     upgrade: (request) => decide(request, hosts),

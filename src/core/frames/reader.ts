@@ -206,21 +206,28 @@ export class FrameReader {
   }
 
   #use(config: ConnectionConfig, expectMask: boolean, extensions: readonly Extension[]): void {
-    const { maxFrameSize, maxMessageSize } = config;
+    const isForeign = config !== this.#config || expectMask !== this.#expectMask;
+    const wasPlain = this.#extensions?.length === 0;
     this.#config = config;
     this.#kernels = config.kernels;
     this.#expectMask = expectMask;
-    this.#rules = extensions.reduce((rules, { rsv }) => rules | rsv, expectMask ? EXPECT_MASK : 0);
-    this.#messageLimit = config.delivery === 'chunks' ? maxMessageSize : Math.min(maxMessageSize, MAX_ASSEMBLED);
-    this.#maxFragments = config.maxFragments;
-    this.#delivery = config.delivery;
     this.#extensions = extensions;
+    this.#rules = expectMask ? EXPECT_MASK : 0;
+    for (const { rsv } of extensions) this.#rules |= rsv;
+    // Every connection has extensions of its own, and all but those in common with others.
+    if (isForeign || wasPlain !== (extensions.length === 0)) this.#setLimits(config, extensions.length === 0);
+  }
+
+  #setLimits({ maxFrameSize, maxMessageSize, maxFragments, delivery }: ConnectionConfig, isPlain: boolean): void {
+    this.#messageLimit = delivery === 'chunks' ? maxMessageSize : Math.min(maxMessageSize, MAX_ASSEMBLED);
+    this.#maxFragments = maxFragments;
+    this.#delivery = delivery;
     // Without an extension a frame over the message limit is over before its payload comes; with one, what counts
     // is what comes out of it.
-    const messageFirst = extensions.length === 0 && this.#messageLimit <= maxFrameSize;
+    const messageFirst = isPlain && this.#messageLimit <= maxFrameSize;
     this.#frameLimit = messageFirst ? this.#messageLimit : maxFrameSize;
     // What cannot be compressed becomes larger: where messages are what is limited, that is none of their fault.
-    if (extensions.length > 0 && maxFrameSize >= maxMessageSize)
+    if (!isPlain && maxFrameSize >= maxMessageSize)
       this.#frameLimit += Math.ceil(maxFrameSize / EXPANSION) + EXPANSION_BASE;
     this.#tooLarge = messageFirst ? MAX_MESSAGE_SIZE : MAX_FRAME_SIZE;
     // Control frames have a limit of their own (RFC 6455 §5.5).
@@ -339,13 +346,16 @@ export class FrameReader {
 
   /** The payload at the cursor as a view of memory that may be lent. */
   peek(): Buffer {
-    const payload = this.#payload;
-    if (payload !== this.#viewed) {
-      this.#viewed = payload;
-      this.#memory = payload.buffer;
-      this.#offset = payload.byteOffset;
+    return this.#view(this.#payload, this.#startOfPayload, this.length);
+  }
+
+  #view(memory: Buffer, start: number, length: number): Buffer {
+    if (memory !== this.#viewed) {
+      this.#viewed = memory;
+      this.#memory = memory.buffer;
+      this.#offset = memory.byteOffset;
     }
-    return viewOf(this.#memory, this.#offset + this.#startOfPayload, this.length);
+    return viewOf(this.#memory, this.#offset + start, length);
   }
 
   /** The bytes of the payload at the cursor. */
@@ -538,7 +548,7 @@ export class FrameReader {
     this.#pieceSize = length;
     this.#endsFrame = frameFinished;
     this.#endsMessage = messageFinished;
-    return this.#decode(chunk.subarray(start, start + length));
+    return this.#decode(this.#view(chunk, start, length));
   }
 
   /** Goes on with the piece that is being decoded, or with the control frames behind it. */

@@ -115,10 +115,14 @@ export class Deflater extends Holder {
       return null;
     }
     try {
-      const output = this.#run(payload);
-      const size = finished ? output.length - TAIL_SIZE : output.length;
-      const isLent = output.buffer === scratchMemory;
-      return this.#encoded(payload, output.subarray(0, size), first, finished, isLent);
+      const context = this.#context as Context;
+      const { length } = scratch;
+      const tail = finished ? TAIL_SIZE : 0;
+      context.run(SYNC_FLUSH, payload, 0, payload.length, scratch, 0, length);
+      const { roomLeft } = context;
+      const isAll = roomLeft > 0;
+      const output = isAll ? viewOf(scratchMemory, 0, length - roomLeft - tail) : this.#runOn(context, payload, tail);
+      return this.#encoded(payload, output, first, finished, isAll);
     } catch (error) {
       return this.#failed(error as Error, payload, first && finished);
     }
@@ -173,19 +177,17 @@ export class Deflater extends Holder {
     return isLeft ? { payload, rsv: 0 } : { payload: output, rsv: first ? RSV1 : 0, lent };
   }
 
-  /** Compresses at once: into the scratch memory if it has room for it all. */
-  #run(payload: Uint8Array): Buffer {
-    const context = this.#context as Context;
+  /** Goes on where the scratch memory is full. */
+  #runOn(context: Context, payload: Uint8Array, tail: number): Buffer {
     const { length } = scratch;
-    context.run(SYNC_FLUSH, payload, 0, payload.length, scratch, 0, length);
-    if (context.roomLeft > 0) return viewOf(scratchMemory, 0, length - context.roomLeft);
     const pieces = [Buffer.from(scratch)];
     do {
       const { inputLeft } = context;
       context.run(SYNC_FLUSH, payload, payload.length - inputLeft, inputLeft, scratch, 0, length);
       pieces.push(Buffer.from(scratch.subarray(0, length - context.roomLeft)));
     } while (context.roomLeft === 0);
-    return Buffer.concat(pieces);
+    const output = Buffer.concat(pieces);
+    return output.subarray(0, output.length - tail);
   }
 
   readonly #startSlice = (): void => {
