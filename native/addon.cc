@@ -12,6 +12,11 @@
 
 #include "kernels.h"
 
+#if defined(__linux__)
+// glibc has it, other C libraries do not: there its address is null.
+extern "C" int malloc_trim(size_t pad) __attribute__((weak));
+#endif
+
 namespace {
 
 using millrace::Variant;
@@ -216,6 +221,14 @@ napi_value Open(napi_env env, napi_callback_info info) {
   return result;
 }
 
+#if defined(__linux__)
+// trim(): memory that was freed, wherever it lies, is given back to the system.
+napi_value Trim(napi_env, napi_callback_info) {
+  malloc_trim(0);
+  return nullptr;
+}
+#endif
+
 }  // namespace
 
 NAPI_MODULE_INIT() {
@@ -224,5 +237,8 @@ NAPI_MODULE_INIT() {
   napi_create_uint32(env, 2, &version);
   Set(env, exports, "version", version);
   SetFunction(env, exports, "open", Open, nullptr);
+#if defined(__linux__)
+  if (malloc_trim != nullptr) SetFunction(env, exports, "trim", Trim, nullptr);
+#endif
   return exports;
 }

@@ -131,6 +131,12 @@ export const tiers: readonly Kernels[] = chosen.tiers;
 export const info: KernelsInfo = chosen.info;
 
 /**
+ * Gives memory that was freed back to the system, some milliseconds' work where there is much of it: glibc keeps it
+ * otherwise. Null without the addon, and with other C libraries.
+ */
+export const trimMemory: (() => void) | null = chosen.loaded?.trim ?? null;
+
+/**
  * The native tier in every variant that this CPU can run, by name, the slowest first; empty without the addon. For tests
  * and benchmarks.
  */

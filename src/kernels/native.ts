@@ -22,6 +22,8 @@ interface Addon {
   readonly version: number;
   /** @param control shared memory, which cannot be detached: the addon keeps its address */
   open(control: Int32Array): Variant[];
+  /** Where the C library can: gives memory that was freed back to the system. */
+  trim?(): void;
 }
 
 /** The addon's contract version that this code goes with. */
@@ -36,6 +38,8 @@ export interface Loaded {
   /** The variants that this CPU can run, the slowest first. */
   readonly variants: readonly string[];
   readonly path: string;
+  /** Gives memory that was freed back to the system; null where that cannot be asked for. */
+  readonly trim: (() => void) | null;
   /**
    * Kernels of one variant. They are made when asked for and not all at once: V8 calls functions faster of which there is
    * one than those that were made several times over.
@@ -57,6 +61,7 @@ export function loadAddon(): Loaded | { readonly error: Error } {
     return {
       variants: [...variants.keys()],
       path: binary.path,
+      trim: addon.trim ?? null,
       kernels: (name) => nativeKernels(variants.get(name) as Variant, memory),
     };
   } catch (cause) {

@@ -6,6 +6,7 @@
  * most, and who has not used its own for `contextIdleTimeout` loses it.
  */
 
+import { trimMemory } from '../../../kernels/index.js';
 import type { Codec, Context, Decompressor } from './codec.js';
 
 /** What contexts are made with, and how many there may be. */
@@ -32,6 +33,8 @@ export abstract class Holder {
 const MAX_SPARE = 4;
 /** How many are given up at once: each takes some microseconds. */
 const MAX_RELEASED = 256;
+/** From how many on, each some 10 to 300 KiB, it is worth a millisecond to see that their memory is given back. */
+const WORTH_TRIMMING = 32;
 /** How often the time is wanted while a context falls idle. */
 const LOOKS = 4;
 
@@ -45,6 +48,8 @@ export class Contexts {
   #newest: Holder | null = null;
   /** The owner's clock, as it was last told. */
   #now = 0;
+  /** Contexts closed since memory was given back. */
+  #freed = 0;
   /** Whether nobody has told the time since there was a reason to. */
   #isStale = true;
   /** Called when there is a deadline where there was none. */
@@ -71,11 +76,11 @@ export class Contexts {
   }
 
   returnCompressor(context: Context, windowBits: number): void {
-    giveBack(this.#compressors, context, windowBits);
+    this.#giveBack(this.#compressors, context, windowBits);
   }
 
   returnDecompressor(context: Decompressor, windowBits: number): void {
-    giveBack(this.#decompressors, context, windowBits);
+    this.#giveBack(this.#decompressors, context, windowBits);
   }
 
   /** Lets somebody keep the context that it was lent, if there may be one more. */
@@ -122,9 +127,12 @@ export class Contexts {
     }
     for (let released = 0; released < MAX_RELEASED; released++) {
       const holder = this.#oldest;
-      if (holder === null || holder.lastUsed + this.#limits.contextIdleTimeout > now) return;
+      if (holder === null || holder.lastUsed + this.#limits.contextIdleTimeout > now) break;
       if (!holder.release()) this.used(holder);
     }
+    if (this.#freed < WORTH_TRIMMING) return;
+    this.#freed = 0;
+    trimMemory?.();
   }
 
   #append(holder: Holder): void {
@@ -145,15 +153,16 @@ export class Contexts {
     holder.newer = null;
     if (this.#oldest === null) this.#isStale = true;
   }
-}
 
-function giveBack<Kind extends Context>(spares: Kind[][], context: Kind, windowBits: number): void {
-  spares[windowBits] ??= [];
-  const spare = spares[windowBits];
-  if (spare.length >= MAX_SPARE) {
-    context.close();
-    return;
+  #giveBack<Kind extends Context>(spares: Kind[][], context: Kind, windowBits: number): void {
+    spares[windowBits] ??= [];
+    const spare = spares[windowBits];
+    if (spare.length >= MAX_SPARE) {
+      context.close();
+      this.#freed++;
+      return;
+    }
+    context.reset();
+    spare.push(context);
   }
-  context.reset();
-  spare.push(context);
 }
