@@ -27,7 +27,7 @@ const quick = process.argv.includes('--quick');
 const deflate = process.argv.includes('--deflate');
 const count = quick ? 500 : deflate ? 2000 : 10_000;
 /** More than `contextIdleTimeout`, and what is given up within it. */
-const IDLE_MS = 16_000;
+const IDLE_MS = 25_000;
 
 /** What is done before memory is told, by the name of what it is then. */
 const PHASES = deflate

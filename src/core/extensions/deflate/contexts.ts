@@ -32,7 +32,7 @@ export abstract class Holder {
 /** How many of a kind are kept for the next message. */
 const MAX_SPARE = 4;
 /** How many are given up at once: each takes some microseconds. */
-const MAX_RELEASED = 256;
+const MAX_RELEASED = 128;
 /** From how many on, each some 10 to 300 KiB, it is worth a millisecond to see that their memory is given back. */
 const WORTH_TRIMMING = 32;
 /** How often the time is wanted while a context falls idle. */
