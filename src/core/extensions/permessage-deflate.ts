@@ -37,7 +37,7 @@ export interface PerMessageDeflateOptions extends Partial<DeflateParameters> {
   /** Messages of fewer bytes are sent as they are, unless in fragments; 1024 by default. */
   readonly threshold?: number;
   /**
-   * From how many bytes on a message is compressed, or a message's output decompressed, on the thread pool; 32 KiB by
+   * From how many bytes on a message is compressed, or a message's output decompressed, on the thread pool; 64 KiB by
    * default. `Infinity` keeps everything in the thread, and so does a bare `Connection` without `onReady`.
    */
   readonly offThreadFrom?: number;
@@ -68,7 +68,7 @@ const DEFAULTS = {
   memLevel: 5,
   windowBits: 12,
   threshold: 1024,
-  offThreadFrom: 32 * 1024,
+  offThreadFrom: 64 * 1024,
   maxContexts: 1024,
   contextIdleTimeout: 10_000,
 } as const;

@@ -133,7 +133,7 @@ export class Deflater extends Holder {
     const { payload, size, first, finished, pieces, error } = this.#job as Job;
     this.#job = null;
     if (error !== null) return this.#failed(error, payload, first && finished && payload.length === size);
-    const output = Buffer.concat(pieces);
+    const output = pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
     return this.#encoded(payload, output.subarray(0, finished ? -TAIL_SIZE : undefined), first, finished, false);
   }
 

@@ -10,7 +10,7 @@ import { Buffer } from 'node:buffer';
 import { viewOf } from '../../views.js';
 import type { Decompressor } from './codec.js';
 import { type Contexts, Holder } from './contexts.js';
-import { beginSlice, SLICE, sliceDone } from './off-thread.js';
+import { beginSlice, borrowMemory, returnMemory, SLICE, sliceDone } from './off-thread.js';
 import type { Traffic } from './traffic.js';
 import { PROBE, STOP_AT_BLOCK, SYNC_FLUSH, TAIL } from './zlib.js';
 
@@ -179,22 +179,30 @@ export class Inflater extends Holder {
     }
     const input = this.#input;
     const at = this.#at;
-    const output = Buffer.allocUnsafeSlow(Math.min(SLICE, limit + 1));
+    const room = Math.min(SLICE, limit + 1);
     this.#pending = true;
     context.limit = limit;
-    const done = (error: Error | null): void => {
+    const done = (output: Buffer, error: Error | null): void => {
       sliceDone();
       this.#pending = false;
       if (this.#closed) {
         this.#drop();
         return;
       }
-      this.#slice = { output: output.subarray(0, output.length - context.roomLeft), error };
+      this.#slice = { output, error };
       whenReady();
     };
     beginSlice(() => {
-      if (this.#closed) done(null);
-      else context.start(SYNC_FLUSH, input, at, input.length - at, output, 0, output.length, done);
+      if (this.#closed) {
+        done(NOTHING, null);
+        return;
+      }
+      const memory = borrowMemory();
+      context.start(SYNC_FLUSH, input, at, input.length - at, memory, 0, room, (error) => {
+        const output = error === null ? Buffer.from(memory.subarray(0, room - context.roomLeft)) : NOTHING;
+        returnMemory(memory);
+        done(output, error);
+      });
     });
   }
 

@@ -1,9 +1,10 @@
 /**
- * Work on the thread pool, a slice at a time and no more at once than leaves a thread for others: files and names are
- * looked up on the same pool, and whoever has much to compress must not hold them up.
+ * Work on the thread pool, a slice at a time and no more at once than leaves a thread for others, and a core for the event
+ * loop: files and names are looked up on the same pool, and whoever has much to compress must not hold them up.
  */
 
 import { Buffer } from 'node:buffer';
+import { availableParallelism } from 'node:os';
 
 /** The bytes of input, or of output, that a slice of work takes. */
 export const SLICE = 128 * 1024;
@@ -11,7 +12,7 @@ export const SLICE = 128 * 1024;
 /** What the pool has when nothing else was said to libuv. */
 const DEFAULT_POOL = 4;
 const pool = Number(process.env['UV_THREADPOOL_SIZE']) || DEFAULT_POOL;
-const MOST = Math.max(1, pool - 1);
+const MOST = Math.max(1, Math.min(pool, availableParallelism()) - 1);
 
 /** A list, because taking the first of an array costs as much as the array is long. */
 interface Waiting {
@@ -55,5 +56,5 @@ export function borrowMemory(): Buffer {
 }
 
 export function returnMemory(memory: Buffer): void {
-  if (spare.length < MOST) spare.push(memory);
+  if (spare.length < 2 * MOST) spare.push(memory);
 }
