@@ -8,6 +8,8 @@ export interface Diagnosis {
   readonly tier: string | null;
   readonly reason: string;
   readonly features: readonly string[];
+  /** How messages are compressed: with what was sent before, or each by itself; null without kernels. */
+  readonly deflate: 'persistent' | 'whole messages' | null;
   readonly version: string;
   readonly platform: string;
   readonly arch: string;
@@ -43,14 +45,15 @@ export async function diagnose(): Promise<Diagnosis> {
   };
 }
 
-async function kernelsHere(): Promise<Pick<Diagnosis, 'tier' | 'reason' | 'features'>> {
+async function kernelsHere(): Promise<Pick<Diagnosis, 'tier' | 'reason' | 'features' | 'deflate'>> {
   try {
     // Imported here because it throws when the tier that was asked for cannot be had: to tell so is the purpose.
     const { info } = await import('../kernels/index.js');
-    return info;
+    const { hasPersistentContexts } = await import('../core/index.js');
+    return { ...info, deflate: hasPersistentContexts() ? 'persistent' : 'whole messages' };
   } catch (error) {
     if (!(error instanceof Error && error.name === 'KernelsError')) throw error;
-    return { tier: null, reason: messageOf(error), features: [] };
+    return { tier: null, reason: messageOf(error), features: [], deflate: null };
   }
 }
 
@@ -67,11 +70,25 @@ function libc(): string | null {
   return report?.sharedObjects?.some((path) => /\/(?:ld-musl-|libc\.musl-)/.test(path)) ? 'musl' : null;
 }
 
-function table({ tier, reason, features, version, platform, arch, libc, node, v8, napi, libuv }: Diagnosis): string {
+function table({
+  tier,
+  reason,
+  features,
+  deflate,
+  version,
+  platform,
+  arch,
+  libc,
+  node,
+  v8,
+  napi,
+  libuv,
+}: Diagnosis): string {
   const rows: [string, string][] = [
     ['kernels', tier ?? 'none'],
     ['why', reason],
     ['CPU', features.length > 0 ? features.join(', ') : 'no special features in use'],
+    ['deflate', deflate ?? 'none'],
     ['millrace', version],
     ['platform', `${platform} ${arch}${libc === null ? '' : `, ${libc}`}`],
     ['Node.js', `${node} (V8 ${v8}, Node-API ${napi}, libuv ${libuv})`],

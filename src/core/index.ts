@@ -23,6 +23,7 @@ export {
   Request,
   TextMessage,
 } from './events.js';
+export { hasPersistentContexts } from './extensions/deflate/codec.js';
 export type { DeflateParameters } from './extensions/deflate/parameters.js';
 export {
   type EncodedPayload,

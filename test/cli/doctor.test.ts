@@ -18,6 +18,7 @@ describe('millrace doctor', () => {
       tier: hasAddon ? 'native' : 'portable',
       reason: expect.stringContaining('the addon'),
       features: hasAddon ? [loaded.variants.at(-1)] : [],
+      deflate: 'persistent',
       version: expect.stringMatching(/^\d+\.\d+\.\d+/),
       platform: process.platform,
       arch: process.arch,
@@ -33,6 +34,7 @@ describe('millrace doctor', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(new RegExp(`^kernels +${hasAddon ? 'native' : 'portable'}$`, 'm'));
     expect(stdout).toMatch(/^why +the addon/m);
+    expect(stdout).toMatch(/^deflate +persistent$/m);
     expect(stdout).toContain(`${process.platform} ${process.arch}`);
     expect(stdout).toContain(process.versions.v8);
   });
@@ -52,7 +54,7 @@ describe('millrace doctor', () => {
     const message = 'MILLRACE_KERNELS is "fast", it may be "native" or "portable"';
     const { code, stdout, stderr } = await run(['doctor', '--json'], { MILLRACE_KERNELS: 'fast' });
     expect({ code, stderr }).toEqual({ code: 1, stderr: `millrace: ${message}\n` });
-    expect(JSON.parse(stdout)).toMatchObject({ tier: null, reason: message });
+    expect(JSON.parse(stdout)).toMatchObject({ tier: null, reason: message, deflate: null });
   });
 });
 

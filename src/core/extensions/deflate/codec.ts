@@ -92,3 +92,8 @@ export function defaultCodec(): Codec {
   chosen ??= choose();
   return chosen;
 }
+
+/** Whether compressing is as fast as it can be here; otherwise each message is compressed by itself, in the thread. */
+export function hasPersistentContexts(): boolean {
+  return defaultCodec() !== wholeMessages;
+}
