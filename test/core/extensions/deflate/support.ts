@@ -6,7 +6,7 @@
 import { randomFillSync } from 'node:crypto';
 import zlib from 'node:zlib';
 import { Connection } from '../../../../src/core/connection.js';
-import type { FrameEvent } from '../../../../src/core/events.js';
+import type { CloseConnection, FrameEvent } from '../../../../src/core/events.js';
 import { type Codec, defaultCodec } from '../../../../src/core/extensions/deflate/codec.js';
 import { wholeMessages } from '../../../../src/core/extensions/deflate/whole.js';
 import { RSV1 } from '../../../../src/core/extensions/extension.js';
@@ -147,8 +147,13 @@ export async function eventually(condition: () => boolean, what: string): Promis
 export function gathered() {
   const found: [string, string | number][] = [];
   let parts: Buffer[] = [];
+  let ending: CloseConnection | null = null;
   return {
     found,
+    /** The close event. */
+    get ending(): CloseConnection | null {
+      return ending;
+    },
     take(events: Iterable<FrameEvent>): void {
       for (const event of events) {
         if (event.type === 'text' || event.type === 'bytes') {
@@ -158,6 +163,7 @@ export function gathered() {
           parts = [];
         } else if (event.type === 'close') {
           found.push([event.type, event.code]);
+          ending = event;
         } else {
           found.push([event.type, Buffer.from(event.payload).toString('latin1')]);
         }
