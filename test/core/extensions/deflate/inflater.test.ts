@@ -103,6 +103,7 @@ const SAMPLES = [0, 1, 1023, 65_535, 65_536, 131_072, 1_500_000].map((size) => {
   return [size, size < 1e6 ? samples : samples.slice(0, 2)] as const;
 });
 
+const BOMB = deflated(Buffer.alloc(16 * 1024 * 1024));
 const HELLO = hex('f2 48 cd c9 c9 07 00');
 /** The examples of §7.2.3. */
 const EXAMPLES: readonly (readonly [name: string, frames: readonly FrameSpec[], texts: readonly string[]])[] = [
@@ -288,7 +289,7 @@ describe.each(FEW)('%s', (_, way) => {
 
   test('a message of a thousand times its size costs no more than the limit', async () => {
     const one = open(way, { maxMessageSize: 100_000 });
-    one.receive(squeezed(BIN, deflated(Buffer.alloc(16 * 1024 * 1024))));
+    one.receive(squeezed(BIN, BOMB));
     expect(await one.read(1)).toEqual([['close', 1009]]);
     expect(one.reading.unfinished).toBeLessThanOrEqual(100_000);
     expect(one.deflate.stats().bytesDecompressed).toBeLessThanOrEqual(100_000);
@@ -409,8 +410,8 @@ describe.each(FEW)('%s', (_, way) => {
     const peer = new Peer();
     const held: Buffer[] = [];
     const expected: string[] = [];
-    for (let i = 0; i < 300; i++) {
-      const data = random(1 + ((i * 37) % 900));
+    for (let i = 0; i < 120; i++) {
+      const data = random(1 + ((i * 137) % 2900));
       expected.push(data.toString('latin1'));
       one.receive(squeezed(BIN, peer.compress(data)));
       await eventually(() => {
@@ -677,9 +678,9 @@ test('however many are given up while they wait, the pool goes on', () => {
   const contexts = new Contexts(codec, limits);
   const make = () => new Inflater(contexts, new Traffic(), 15, true, 0);
   const told: number[] = [];
-  const all = Array.from({ length: 50_000 }, (_, i) => {
+  const all = Array.from({ length: 20_000 }, (_, i) => {
     const inflater = make();
-    expect(inflater.decode(HELLO, true, 100, () => told.push(i))).toBe(null);
+    if (inflater.decode(HELLO, true, 100, () => told.push(i)) !== null) throw new Error('it does not wait');
     return inflater;
   });
   const running = begun.length;
