@@ -167,6 +167,18 @@ describe.each(['messages', 'frames', 'chunks'] as const)('a connection with two 
     }
   });
 
+  test('is told of nothing that is done after it was given up', async () => {
+    const extensions = [adding(1, RSV1).extension, adding(2, RSV3, { later: true }).extension];
+    const { connection, receive } = connected(SERVER, { delivery }, extensions);
+    const { told } = elsewhere(connection);
+    receive({ ...text(wired('a', 3)), rsv: RSV1 | RSV3 });
+    expect(connection.poll()).toBe(0);
+    connection.abort();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(told.count).toBe(0);
+    expect([...connection.events()]).toMatchObject([{ type: 'close', origin: 'local' }]);
+  });
+
   test('fails with 1002 at a bit that none of them has', () => {
     const extensions = [adding(1, RSV1).extension, adding(2, RSV3).extension];
     const { connection, receive } = connected(SERVER, { delivery }, extensions);

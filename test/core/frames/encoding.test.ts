@@ -1,9 +1,11 @@
 /** What extensions do to outgoing messages, where they take their time; the extensions here are made for the test. */
 
 import { describe, expect, test } from 'vitest';
+import { Connection } from '../../../src/core/connection.js';
 import { CloseConnection, Ping } from '../../../src/core/events.js';
 import { type EncodedPayload, type Extension, RSV1, RSV2 } from '../../../src/core/extensions/extension.js';
-import { BIN, CLOSE, CONT, latin1, PING, TEXT, utf8 } from '../../conformance/support.js';
+import { ConnectionConfig } from '../../../src/core/options.js';
+import { BIN, CLOSE, CONT, drain, latin1, PING, parseFrames, TEXT, utf8 } from '../../conformance/support.js';
 import { elsewhere } from '../extensions/deflate/support.js';
 import { CLIENT, connected, ROLES, roleName, SERVER } from '../support.js';
 
@@ -197,14 +199,29 @@ describe.each(ROLES.map((type) => [roleName(type), type] as const))('a %s', (_, 
     one.goOn();
     expect([told.count, one.isBusy, one.calls.length]).toEqual([0, false, 1]);
     expect([written(), connection.queuedBytes]).toEqual([[], 0]);
-    // Nor is the next connection, which may have been lent the same sender.
+  });
+
+  test('shares nothing with the next connection while something of it is under way', () => {
+    const config = new ConnectionConfig();
+    const one = slow(1, RSV1);
+    const given = new Connection(type, [one.extension], config);
+    given.onReady = () => {};
+    given.queue(new Ping());
+    given.queueText('a');
+    given.abort();
+    // Everything that there is was written.
+    drain(given);
+    expect(given.queuedBytes).toBe(0);
     const next = slow(2, RSV2);
-    const { connection: other, written: othersWritten } = connected(type, {}, [next.extension]);
-    const { told: toldOther } = elsewhere(other);
+    const other = new Connection(type, [next.extension], config);
+    let told = 0;
+    other.onReady = () => void told++;
     other.queueText('a');
+    one.goOn();
+    expect([told, other.hasOutput]).toEqual([0, false]);
     next.goOn();
-    expect(othersWritten()).toMatchObject([{ rsv: RSV2, payload: utf8('c') }]);
-    expect(toldOther.count).toBe(1);
+    expect(told).toBe(1);
+    expect(parseFrames(drain(other))).toMatchObject([{ rsv: RSV2, payload: utf8('c') }]);
   });
 });
 

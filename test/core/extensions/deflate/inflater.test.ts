@@ -424,21 +424,48 @@ describe.each(FEW)('%s', (_, way) => {
     expect(Buffer.concat(held).toString('latin1')).toBe(expected.join(''));
   });
 
-  test('memory that is lent may be used again as soon as it was given back', async () => {
+  test.each([4099, 1e6])(
+    'memory that is lent may be used again as soon as it was given back, in %i bytes',
+    async (size) => {
+      const one = open(way);
+      const peer = new Peer();
+      // So much that it is decompressed in several slices.
+      const messages = [prose(400_000, 2), prose(500), prose(3000, 3)];
+      const input = one.bytes(...messages.flatMap((data) => [squeezed(TEXT, peer.compress(data)), ping('p')]));
+      const memory = Buffer.alloc(input.length);
+      for (let at = 0; at < input.length; at += size) {
+        const part = input.subarray(at, at + size);
+        memory.set(part);
+        one.connection.receiveBorrowed(memory.subarray(0, part.length));
+        one.take();
+        one.connection.keep();
+        memory.fill(0xff);
+      }
+      const found = await one.read(6);
+      expect(found.filter(([type]) => type === 'text').map(([, data]) => data)).toEqual(messages);
+    },
+  );
+
+  test('the window is that of the other side, and what is beyond it may not be referred to', async () => {
+    const { type } = way;
+    const [large, small] =
+      type === SERVER ? ['clientMaxWindowBits', 'serverMaxWindowBits'] : ['serverMaxWindowBits', 'clientMaxWindowBits'];
+    const noise = random(30_000);
+    const [before, after] = [deflated(noise), deflated(noise.subarray(0, 300), { dictionary: noise })];
+    const wide = open(way, {}, { [small]: 9 });
+    wide.receive(squeezed(BIN, before), squeezed(BIN, after));
+    expect((await wide.read(2)).map(([, data]) => (data as string).length)).toEqual([30_000, 300]);
+    const narrow = open(way, {}, { [large]: 9 });
+    narrow.receive(squeezed(BIN, before), squeezed(BIN, after));
+    expect((await narrow.read(2))[1]).toEqual(['close', 1007]);
+  });
+
+  test('after a final block in mid-message, all that came after it may be referred to', async () => {
+    const noise = random(50);
     const one = open(way);
-    const peer = new Peer();
-    const memory = Buffer.alloc(100_000);
-    const messages = [prose(500), prose(200_000, 2), prose(3000, 3)];
-    const input = one.bytes(...messages.flatMap((data) => [squeezed(TEXT, peer.compress(data)), ping('p')]));
-    for (let at = 0; at < input.length; at += 4099) {
-      const size = memory.set(input.subarray(at, at + 4099)) ?? Math.min(4099, input.length - at);
-      one.connection.receiveBorrowed(memory.subarray(0, size));
-      one.take();
-      one.connection.keep();
-      memory.fill(0xff);
-    }
-    const found = await one.read(6);
-    expect(found.filter(([type]) => type === 'text').map(([, data]) => data)).toEqual(messages);
+    const message = Buffer.concat([zlib.deflateRawSync(random(20)), deflated(noise)]);
+    one.receive(squeezed(BIN, message), squeezed(BIN, deflated(noise, { dictionary: noise })));
+    expect((await one.read(2))[1]).toEqual(['bytes', noise.toString('latin1')]);
   });
 });
 
@@ -465,9 +492,12 @@ describe.each(CODECS)('a last block that swallows the tail (%s)', (_, codec) => 
     deflate.handleTimeout(0);
     deflate.handleTimeout(100_000);
     expect(deflate.stats().decompressors).toBe(0);
-    receive(squeezed(TEXT, HELLO));
+    receive(squeezed(TEXT, HELLO), squeezed(TEXT, hex('f2 00 11 00 00')));
     reading.take(connection.events());
-    expect(reading.found[1]).toEqual(['text', 'Hello']);
+    expect(reading.found.slice(1)).toEqual([
+      ['text', 'Hello'],
+      ['text', 'Hello'],
+    ]);
   });
 
   test('within a byte: its connection may fail, and no other does', () => {
@@ -552,6 +582,25 @@ describe('while a message is decompressed elsewhere', () => {
       expect(written().map(({ opcode }) => opcode)).toEqual([10, 8]);
     },
   );
+
+  test('a Close does not overtake it, cut anywhere', async () => {
+    const one = make();
+    const head = one.bytes(squeezed(TEXT, deflated(data)));
+    const tail = one.bytes(close(1000, 'bye'));
+    for (let at = 0; at <= tail.length; at++) {
+      const { connection, found, take, arrived } = make();
+      for (const part of [head.slice(), tail.slice(0, at), tail.slice(at)]) {
+        connection.receiveData(part);
+        take();
+      }
+      expect(found).toEqual([]);
+      await arrived(2);
+      expect(found).toEqual([
+        ['text', data],
+        ['close', 1000],
+      ]);
+    }
+  });
 
   test('a Ping between its fragments, cut anywhere, overtakes it', async () => {
     const payload = deflated(data);
