@@ -234,17 +234,20 @@ describe('which is chosen where zlib is another', () => {
       `const { deflateRawSync } = zlib;
        zlib.deflateRawSync = (data, options) => (data === 'a' ? Buffer.alloc(0) : deflateRawSync(data, options));`,
     ],
-    [
-      'a handle does not do what it did',
+    ...[
+      ['a decompressor', 3],
+      ['a compressor', 4],
+    ].map(([what, which]) => [
+      `${what} forgets what went through it`,
       `const p = ${prototype};
        const { writeSync } = p;
        let asked = 0;
        p.writeSync = function (...args) {
          // The first is what is watched, and the next are what is tried.
-         if (asked++ === 3) this.reset();
+         if (asked++ === ${which}) this.reset();
          writeSync.apply(this, args);
        };`,
-    ],
+    ]),
   ])('%s', (_, before) => {
     expect(run(before)).toEqual(WHOLE);
   });
