@@ -17,7 +17,6 @@ import {
   BIN,
   binary,
   CLOSED,
-  CONT,
   close,
   cont,
   type FrameSpec,
@@ -753,5 +752,4 @@ test('a client reads what its server sends, and the other way round', () => {
 
 test('the reference refuses what is wrong, too', () => {
   expect(() => zlib.inflateRawSync(hex('f2 00 11 00 00'), { finishFlush: zlib.constants.Z_SYNC_FLUSH })).toThrow();
-  expect(CONT).toBe(0);
 });
