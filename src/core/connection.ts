@@ -292,6 +292,7 @@ export class Connection {
     this.#failed = true;
     this.#closing?.disarm();
     this.#stopReading();
+    this.#sender?.abandon();
   }
 
   // Events in, bytes out.

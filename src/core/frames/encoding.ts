@@ -46,6 +46,7 @@ export class Encoding {
   #encoders: readonly Extension[] = NONE;
   #job: Job | null = null;
   #waiting: Waiting[] = [];
+  #isAbandoned = false;
 
   constructor(writer: FrameWriter) {
     this.#writer = writer;
@@ -81,6 +82,17 @@ export class Encoding {
     this.bytes(FIN | CLOSE, payload, false);
   }
 
+  /** Forgets what waits. What is being encoded comes to nothing, and nobody is told. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#waiting = [];
+    this.waitingBytes = 0;
+  }
+
   #wait(first: number, payload: Uint8Array, compress: boolean): void {
     const size = this.#writer.frameSize(payload.length);
     this.#waiting.push({ first, payload, compress, size });
@@ -108,13 +120,13 @@ export class Encoding {
     else this.#encoders = extensions.filter(encodes);
   }
 
-  #encode(first: number, data: Uint8Array, from = 0, before = 0): void {
+  #encode(first: number, data: Uint8Array, from = 0, before = 0, isLent = false): void {
     const isFirst = (first & 0x0f) !== CONTINUATION;
     const finished = (first & FIN) !== 0;
     const whenReady = this.owner === null ? null : this.#whenReady;
     let payload = data;
     let rsv = before;
-    let lent = false;
+    let lent = isLent;
     for (let index = from; index < this.#encoders.length; index++) {
       const found = this.#encoders[index].encode(payload, isFirst, finished, whenReady);
       if (found === null) {
@@ -132,13 +144,12 @@ export class Encoding {
 
   /** Goes on where an extension has taken its time. */
   readonly #whenReady = (): void => {
-    const owner = this.owner;
+    const owner = this.#isAbandoned ? null : this.owner;
     try {
       this.#goOn(this.#job as Job);
     } catch (error) {
       this.#job = null;
-      this.#waiting = [];
-      this.waitingBytes = 0;
+      this.#forget();
       owner?.(error as Error);
       return;
     }
@@ -150,11 +161,13 @@ export class Encoding {
     const found = extension.encoded?.();
     if (found === undefined) throw new TypeError(`${extension.name} has encoded nothing`);
     this.#job = null;
+    if (this.#isAbandoned) return;
     this.waitingBytes -= size;
-    this.#encode(first, found.payload, index + 1, rsv | found.rsv);
+    this.#encode(first, found.payload, index + 1, rsv | found.rsv, found.lent === true);
     let sent = 0;
     for (; sent < this.#waiting.length && this.#job === null; sent++) {
       const next = this.#waiting[sent];
+      if (this.#writer.frameSize(next.payload.length) !== next.size) throw new Error('what was to be sent is gone');
       this.waitingBytes -= next.size;
       this.#write(next.first, next.payload, next.compress);
     }

@@ -53,6 +53,8 @@ export class MessageSender {
   /** The state of UTF-8 after a fragment of bytes. */
   #utf8 = UTF8_ACCEPT;
   #needsDrain = false;
+  /** Something of it may still be encoded elsewhere, so no other connection may have it. */
+  #isAbandoned = false;
 
   constructor(config: ConnectionConfig, isServer: boolean, extensions: readonly Extension[]) {
     this.#use(config, isServer, extensions);
@@ -74,7 +76,7 @@ export class MessageSender {
    * @returns whether it was taken; one that is in the middle of something stays
    */
   static giveBack(sender: MessageSender): boolean {
-    if (!sender.#isIdle) return false;
+    if (!sender.#isIdle || sender.#isAbandoned) return false;
     sender.onEncoded = null;
     if (spare.length < MAX_SPARE) spare.push(sender);
     return true;
@@ -103,6 +105,13 @@ export class MessageSender {
   /** Who is told of what was encoded elsewhere; while null, everything is done at once. */
   set onEncoded(owner: EncodingOwner | null) {
     if (this.#encoding !== null) this.#encoding.owner = owner;
+  }
+
+  /** Forgets what is still to be encoded; nothing can be queued any more. */
+  abandon(): void {
+    if (this.#encoding === null) return;
+    this.#encoding.abandon();
+    this.#isAbandoned = true;
   }
 
   /** Bytes queued and not acknowledged; of what is still to be encoded, as it is. */

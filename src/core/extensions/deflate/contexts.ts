@@ -120,9 +120,11 @@ export class Contexts {
   /** Tells the time; takes the contexts of those who have not used theirs for long. */
   handleTimeout(now: number): void {
     this.#now = now;
+    // Who comes later must not be taken to have come now.
+    if (this.#oldest === null) return;
     if (this.#isStale) {
       this.#isStale = false;
-      for (let holder = this.#oldest; holder !== null; holder = holder.newer) holder.lastUsed = now;
+      for (let holder: Holder | null = this.#oldest; holder !== null; holder = holder.newer) holder.lastUsed = now;
       return;
     }
     for (let released = 0; released < MAX_RELEASED; released++) {

@@ -106,7 +106,7 @@ export class Deflater extends Holder {
     finished: boolean,
     whenReady: (() => void) | null,
   ): EncodedPayload | null {
-    if (payload.length === 0) return this.#encoded(payload, finished ? EMPTY : payload, first, finished, false);
+    if (payload.length === 0) return this.#encoded(payload, 0, finished ? EMPTY : payload, first, finished, false);
     if (whenReady !== null && payload.length >= this.#settings.offThreadFrom) {
       const kept = payload.length > COPY_UP_TO ? payload : Buffer.from(payload);
       const size = payload.length;
@@ -122,7 +122,7 @@ export class Deflater extends Holder {
       const { roomLeft } = context;
       const isAll = roomLeft > 0;
       const output = isAll ? viewOf(scratchMemory, 0, length - roomLeft - tail) : this.#runOn(context, payload, tail);
-      return this.#encoded(payload, output, first, finished, isAll);
+      return this.#encoded(payload, payload.length, output, first, finished, isAll);
     } catch (error) {
       return this.#failed(error as Error, payload, first && finished);
     }
@@ -134,7 +134,8 @@ export class Deflater extends Holder {
     this.#job = null;
     if (error !== null) return this.#failed(error, payload, first && finished && payload.length === size);
     const output = pieces.length === 1 ? pieces[0] : Buffer.concat(pieces);
-    return this.#encoded(payload, output.subarray(0, finished ? -TAIL_SIZE : undefined), first, finished, false);
+    const data = output.subarray(0, finished ? -TAIL_SIZE : undefined);
+    return this.#encoded(payload, size, data, first, finished, false);
   }
 
   /** @param isWhole whether the payload is all of its message: then it can be sent as it is */
@@ -161,15 +162,23 @@ export class Deflater extends Holder {
     if (!this.#inMessage) this.#giveBack();
   }
 
-  #encoded(payload: Uint8Array, output: Uint8Array, first: boolean, finished: boolean, lent: boolean): EncodedPayload {
-    const isWhole = first && finished;
-    const isWorse = isWhole && output.length >= payload.length && payload.length > 0;
-    const isLeft = isWorse && (!this.#owns || payload.length >= WORTH_A_RESET);
+  /** @param size of the payload when it was compressed; it need not be there any more */
+  #encoded(
+    payload: Uint8Array,
+    size: number,
+    output: Uint8Array,
+    first: boolean,
+    finished: boolean,
+    lent: boolean,
+  ): EncodedPayload {
+    const isWhole = first && finished && payload.length === size;
+    const isWorse = isWhole && output.length >= size && size > 0;
+    const isLeft = isWorse && (!this.#owns || size >= WORTH_A_RESET);
     if (isLeft) {
       // The peer must not be referred to what it has not seen.
       if (this.#owns) this.#context?.reset();
     } else {
-      this.#traffic.bytesToCompress += payload.length;
+      this.#traffic.bytesToCompress += size;
       this.#traffic.bytesCompressed += output.length;
       if (finished) this.#traffic.messagesCompressed++;
     }

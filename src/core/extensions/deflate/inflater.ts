@@ -253,8 +253,14 @@ export class Inflater extends Holder {
   /** Keeps the window in place of the context. */
   #giveBack(): void {
     const context = this.#context as Decompressor;
+    try {
+      if (this.#takesOver) this.#window = context.window(this.#windowSize);
+    } catch {
+      // The message ended with a final block, or within a byte: nothing that follows can refer to it.
+      this.#drop();
+      return;
+    }
     this.#context = null;
-    if (this.#takesOver) this.#window = context.window(this.#windowSize);
     if (this.#owns) this.#contexts.disown(this);
     this.#owns = false;
     this.#contexts.returnDecompressor(context, this.#windowBits);

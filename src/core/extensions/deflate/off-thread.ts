@@ -21,6 +21,7 @@ interface Waiting {
 }
 
 let running = 0;
+let isHandingOn = false;
 let first: Waiting | null = null;
 let last: Waiting | null = null;
 
@@ -38,14 +39,21 @@ export function beginSlice(begin: () => void): void {
 }
 
 export function sliceDone(): void {
-  const waiting = first;
-  if (waiting === null) {
-    running--;
-    return;
+  running--;
+  // What nobody wants any more is done as soon as it begins. Of that much may wait, and the stack is not so deep.
+  if (isHandingOn) return;
+  isHandingOn = true;
+  try {
+    while (first !== null && running < MOST) {
+      const { begin, next } = first;
+      first = next;
+      if (next === null) last = null;
+      running++;
+      begin();
+    }
+  } finally {
+    isHandingOn = false;
   }
-  first = waiting.next;
-  if (first === null) last = null;
-  waiting.begin();
 }
 
 const spare: Buffer[] = [];

@@ -86,7 +86,7 @@ function windowBits(name: string, value: string | null): number {
  * | client_no_context_takeover | either has it          | | it                                          |
  * |                            | neither                | | –                                           |
  * | server_max_window_bits     | –            | 15      | –                                           |
- * |                            | –            | n       | n                                           |
+ * |                            | –            | n       | n; declined where that is 8                 |
  * |                            | m            | n       | the lesser; declined where that is 8        |
  * | client_max_window_bits     | –            | 15      | –                                           |
  * |                            | –            | n       | declined: it could not be told              |

@@ -6,7 +6,7 @@
 
 import { Buffer } from 'node:buffer';
 import type { Codec, Context, Decompressor } from './codec.js';
-import { compressOnce, decompressOnce, NO_FLUSH, PROBE, STOP_AT_BLOCK } from './zlib.js';
+import { compressOnce, decompressOnce, FINAL_BLOCK, NO_FLUSH, PROBE, STOP_AT_BLOCK } from './zlib.js';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -103,7 +103,8 @@ class WholeDecompressor extends WholeContext implements Decompressor {
   }
 
   window(size: number): Buffer {
-    return Buffer.from(this.#window.subarray(this.#window.length - size));
+    // There is less of it than came out, when a final block was among that.
+    return Buffer.from(this.#window.subarray(Math.max(0, this.#window.length - size)));
   }
 
   prime(window: Uint8Array): void {
@@ -119,17 +120,18 @@ class WholeDecompressor extends WholeContext implements Decompressor {
     return flush === STOP_AT_BLOCK;
   }
 
-  /** What follows a final block is a stream of its own. */
+  /** What follows a final block is a stream of its own. The last one is ended here, where it can only be whole. */
   protected transform(message: Buffer): Buffer {
+    const stream = Buffer.concat([message, FINAL_BLOCK]);
     const parts: Buffer[] = [];
     let limit = this.limit;
-    for (let at = 0; at < message.length; ) {
-      const { output, used } = decompressOnce(message.subarray(at), this.#windowBits, this.#window, limit);
+    for (let at = 0; at < stream.length; ) {
+      const { output, used } = decompressOnce(stream.subarray(at), this.#windowBits, this.#window, limit);
       if (used === 0) throw new Error('nothing of the data could be used');
       parts.push(output);
       limit -= output.length;
       at += used;
-      this.#window = at < message.length ? NOTHING : this.#windowWith(output);
+      this.#window = at < stream.length ? NOTHING : this.#windowWith(output);
     }
     return Buffer.concat(parts);
   }

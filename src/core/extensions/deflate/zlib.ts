@@ -6,9 +6,10 @@
  * watched once at its own work, and only what was seen is done.
  */
 
-import type { Buffer } from 'node:buffer';
+import { type Buffer, constants } from 'node:buffer';
 import zlib from 'node:zlib';
 
+const { MAX_LENGTH: MAX_BUFFER } = constants;
 const { Z_SYNC_FLUSH, Z_BLOCK, Z_NO_FLUSH, DEFLATERAW, INFLATERAW } = zlib.constants;
 
 /** How much of its output a run gives: what it likes, everything, or what comes before the next block. */
@@ -112,8 +113,11 @@ export function compressOnce(data: Uint8Array, windowBits: number, level: number
   return zlib.deflateRawSync(data, { windowBits, level, memLevel, finishFlush: Z_SYNC_FLUSH });
 }
 
+/** An empty final block with fixed codes (RFC 1951 §3.2.6). */
+export const FINAL_BLOCK = Uint8Array.of(0x03, 0x00);
+
 /**
- * The documented way to decompress, up to the end of a final block.
+ * The documented way to decompress, up to the end of a final block, which must be there.
  *
  * @param dictionary what was decompressed before
  * @param limit the most bytes that may come out
@@ -128,8 +132,7 @@ export function decompressOnce(
 ): { output: Buffer; used: number } {
   const options = {
     windowBits,
-    finishFlush: Z_SYNC_FLUSH,
-    maxOutputLength: Math.max(1, limit),
+    maxOutputLength: Math.min(Math.max(1, limit), MAX_BUFFER),
     info: true,
     ...(dictionary.length > 0 && { dictionary }),
   };
