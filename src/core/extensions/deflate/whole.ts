@@ -103,7 +103,7 @@ class WholeDecompressor extends WholeContext implements Decompressor {
   }
 
   window(size: number): Buffer {
-    return Buffer.from(this.#window.subarray(this.#window.length - size));
+    return Buffer.from(this.#window.subarray(Math.max(0, this.#window.length - size)));
   }
 
   prime(window: Uint8Array): void {
