@@ -1,4 +1,7 @@
-/** Blocks that are marked as the last one of a stream (RFC 7692 §7.2.3.4), where a message refers to an earlier one. */
+/**
+ * How messages end that refer to each other: with blocks that are marked as the last one of a stream (RFC 7692 §7.2.3.4),
+ * and where none should.
+ */
 
 import zlib from 'node:zlib';
 import { describe, expect, test } from 'vitest';
@@ -50,5 +53,28 @@ describe.each([
     const after = '0123456789klmnopqrstuvwxyzABCDEFGHIJKLMNOPQ'.slice(0, size);
     const first = Buffer.concat([zlib.deflateRawSync('before it'), flushed(after)]);
     expect(received(first, flushed(after, after))).toEqual([`before it${after}`, after]);
+  });
+});
+
+describe('a block that ends a bit before the end of what is appended', () => {
+  // Found by `npm run fuzz -- --only inflate`. zlib stops at the end of the block, and does not tell of the bit.
+  const payload = Buffer.from(
+    'ec91311100301083b446e95ba9947ae08e8dec61804dddbb53f9c18181a20069f6a528b661c02f0a90665f8a621b06fca2' +
+      '0069f6a528b661c02f0a90665f8a621b06fca2',
+    'hex',
+  );
+
+  test('costs the connection its context, and nobody else anything', () => {
+    const deflate = new PerMessageDeflate();
+    const connection = new Connection(ConnectionType.CLIENT, [deflate.finalize([])]);
+    connection.receiveData(encode({ opcode: 2, rsv: 0x40, payload }));
+    expect(connection.nextEvent()).toMatchObject({ type: 'bytes', data: { length: 4107 } });
+    expect(deflate.stats().decompressors).toBe(1);
+    deflate.handleTimeout(1);
+    expect(() => deflate.handleTimeout(1_000_000)).not.toThrow();
+    expect(deflate.stats().decompressors).toBe(0);
+    connection.receiveData(encode({ opcode: 2, rsv: 0x40, payload: flushed('later') }));
+    expect(connection.nextEvent()).toMatchObject({ type: 'close', code: 1007, error: { code: 'INVALID_PAYLOAD' } });
+    expect(deflate.stats().decompressors).toBe(0);
   });
 });
