@@ -61,7 +61,10 @@ function stream(data: Uint8Array, dictionary: Uint8Array, windowBits: number, li
     const most = { maxOutputLength: limit + MARK.length + 1 };
     const found = zlib.inflateRawSync(data, { ...options, ...most }) as unknown as Found;
     const { bytesWritten } = found.engine;
-    const isWhole = bytesWritten === data.length && found.buffer.subarray(-MARK.length).equals(MARK);
+    // A block that takes the header of that one for data has not ended where it should.
+    const isSwallowed = found.buffer.subarray(-SENTINEL.length).equals(SENTINEL);
+    const endsInMark = found.buffer.subarray(-MARK.length).equals(MARK) && !isSwallowed;
+    const isWhole = bytesWritten === data.length && endsInMark;
     if (bytesWritten <= message.length || isWhole) return found;
   } catch {
     // Told below.
