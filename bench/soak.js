@@ -22,10 +22,11 @@ const LEAST_SAMPLES = 15;
 const MOST_GROWTH = 2 * MiB;
 const MOST_SHARE = 0.05;
 /**
- * The same of RSS, which also has what was freed and not given back, up to 20 MiB more or less from one sample to the next.
+ * The same of RSS, which also has what was freed and not given back: in 3.5 minutes it was from 126 to 130 MiB, in another run
+ * of 2 from 120 to 131.
  * A leak of a context for each connection (a compressor of 10 KiB, a decompressor of 40 KiB) is beyond it in a minute.
  */
-const MOST_RSS_GROWTH = 24 * MiB;
+const MOST_RSS_GROWTH = 12 * MiB;
 /** How long the server may take to notice that the clients are gone. */
 const GRACE_MS = 15_000;
 const PATIENCE = 60_000;

@@ -51,6 +51,8 @@ export class RawPeer {
   #chunks = [];
   #length = 0;
   #isOver = false;
+  #isCut = false;
+  #owed = [];
   /** What compresses, where that was offered. */
   deflate = null;
 
@@ -83,9 +85,16 @@ export class RawPeer {
     return within(opened, 'a handshake');
   }
 
-  /** Resolves when the system has taken it. */
-  write(bytes) {
-    return within(new Promise((resolve) => this.#socket.write(bytes, resolve)), 'room for a message');
+  /**
+   * Resolves when the system has taken it.
+   *
+   * @param {boolean} isCut whether it ends in the middle of a frame: Pongs wait then for what follows
+   */
+  write(bytes, isCut = false) {
+    const written = new Promise((resolve) => this.#socket.write(bytes, resolve));
+    this.#isCut = isCut;
+    if (!isCut) for (const pong of this.#owed.splice(0)) this.#socket.write(pong);
+    return within(written, 'room for a message');
   }
 
   reset() {
@@ -126,7 +135,8 @@ export class RawPeer {
 
   #handle(first, payload) {
     const opcode = first & 0x0f;
-    if (opcode === 9) this.#socket.write(frame(payload, { opcode: 10 }));
+    if (opcode === 9 && this.#isCut) this.#owed.push(frame(payload, { opcode: 10 }));
+    else if (opcode === 9) this.#socket.write(frame(payload, { opcode: 10 }));
     else if (opcode === 10) this.pongs.put(payload);
     else if (opcode === 8) this.#over({ code: payload.length === 0 ? 1005 : payload.readUInt16BE(0) });
     else if ((first & RSV1) === 0) this.inbox.put({ opcode, payload });

@@ -223,7 +223,7 @@ async function livePausing() {
 /** Writes in pieces cut anywhere, with turns between them. */
 async function writeCut(peer, bytes) {
   const cut = random.next() < 0.5 ? bytes.length : random.below(bytes.length);
-  await peer.write(bytes.subarray(0, cut));
+  await peer.write(bytes.subarray(0, cut), cut < bytes.length);
   if (cut === bytes.length) return;
   await sleep(random.below(3));
   await peer.write(bytes.subarray(cut));
