@@ -3,8 +3,11 @@
 import { connect } from 'node:net';
 import { WebSocket } from 'ws';
 import { frame } from '../lib/frames.js';
+import { Deflate } from './soak-deflate.js';
 
 const PATIENCE = 20_000;
+/** Says that a message is compressed. */
+export const RSV1 = 0x40;
 
 /** The promise, or an error when it takes too long: an echo that never comes is one that was lost. */
 export function within(promise, what) {
@@ -48,20 +51,31 @@ export class RawPeer {
   #chunks = [];
   #length = 0;
   #isOver = false;
+  #isCut = false;
+  #owed = [];
+  /** What compresses, where that was offered. */
+  deflate = null;
 
-  static open(port, path) {
+  /** @param {string | null} offer of permessage-deflate, its parameters */
+  static open(port, path, offer = null) {
     const peer = new RawPeer();
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     peer.#socket = socket;
     socket.write(
       `GET ${path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n' +
+        `${offer === null ? '' : `Sec-WebSocket-Extensions: permessage-deflate${offer}\r\n`}\r\n`,
     );
     const opened = new Promise((resolve, reject) => {
       socket.on('error', reject);
       socket.once('data', (chunk) => {
         const end = chunk.indexOf('\r\n\r\n') + 4;
         if (!chunk.toString('latin1').startsWith('HTTP/1.1 101 ')) reject(new Error('the handshake failed'));
+        if (offer !== null) {
+          const answer = /^sec-websocket-extensions: permessage-deflate(.*)\r$/im.exec(chunk.toString('latin1'));
+          if (answer === null) reject(new Error('permessage-deflate was not agreed to'));
+          else peer.deflate = new Deflate(answer[1]);
+        }
         socket.on('data', (next) => peer.#receive(next));
         socket.on('close', () => peer.#over(null));
         if (end < chunk.length) peer.#receive(chunk.subarray(end));
@@ -71,9 +85,16 @@ export class RawPeer {
     return within(opened, 'a handshake');
   }
 
-  /** Resolves when the system has taken it. */
-  write(bytes) {
-    return within(new Promise((resolve) => this.#socket.write(bytes, resolve)), 'room for a message');
+  /**
+   * Resolves when the system has taken it.
+   *
+   * @param {boolean} isCut whether it ends in the middle of a frame: Pongs wait then for what follows
+   */
+  write(bytes, isCut = false) {
+    const written = new Promise((resolve) => this.#socket.write(bytes, resolve));
+    this.#isCut = isCut;
+    if (!isCut) for (const pong of this.#owed.splice(0)) this.#socket.write(pong);
+    return within(written, 'room for a message');
   }
 
   reset() {
@@ -114,10 +135,12 @@ export class RawPeer {
 
   #handle(first, payload) {
     const opcode = first & 0x0f;
-    if (opcode === 9) this.#socket.write(frame(payload, { opcode: 10 }));
+    if (opcode === 9 && this.#isCut) this.#owed.push(frame(payload, { opcode: 10 }));
+    else if (opcode === 9) this.#socket.write(frame(payload, { opcode: 10 }));
     else if (opcode === 10) this.pongs.put(payload);
     else if (opcode === 8) this.#over({ code: payload.length === 0 ? 1005 : payload.readUInt16BE(0) });
-    else this.inbox.put({ opcode, payload });
+    else if ((first & RSV1) === 0) this.inbox.put({ opcode, payload });
+    else this.inbox.put({ opcode, payload: this.deflate.decompress(payload) });
   }
 
   /** Does not read on before the time for what came is over. */
@@ -133,9 +156,10 @@ export class WsPeer {
   pongs = new Inbox();
   #ws;
 
-  static open(port, path) {
+  /** @param {false | object} perMessageDeflate as `ws` has it */
+  static open(port, path, perMessageDeflate = false) {
     const peer = new WsPeer();
-    const ws = new WebSocket(`ws://127.0.0.1:${port}${path}`, { perMessageDeflate: false });
+    const ws = new WebSocket(`ws://127.0.0.1:${port}${path}`, { perMessageDeflate });
     peer.#ws = ws;
     ws.on('message', (payload, isBinary) => peer.inbox.put({ opcode: isBinary ? 2 : 1, payload }));
     ws.on('pong', (payload) => peer.pongs.put(payload));

@@ -1,12 +1,14 @@
 /**
  * The traffic of a soak: clients that come and go, each checking what it gets back. Told to rest, it does so as soon as
- * nothing is under way; what is wrong is told, and everything goes on. Slow readers never rest. Ends when it is let go.
+ * nothing is under way; what is wrong is told, and everything goes on. Slow readers, and those who pause, never rest.
+ * Ends when it is let go.
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import zlib from 'node:zlib';
 import { frame } from '../lib/frames.js';
 import { Random } from '../lib/random.js';
-import { RawPeer, WsPeer } from './soak-peers.js';
+import { RawPeer, RSV1, WsPeer } from './soak-peers.js';
 
 const MiB = 1024 * 1024;
 const TEXT = 1;
@@ -15,22 +17,58 @@ const CLOSE = 8;
 const PING = 9;
 
 const EMPTY = new Uint8Array(0);
-const NUMBERS_OF = { ws: 12, raw: 12, async: 8, faulty: 4, slow: 6 };
+const NUMBERS_OF = {
+  ws: 8,
+  wsDeflate: 8,
+  raw: 8,
+  rawDeflate: 10,
+  async: 8,
+  asyncDeflate: 6,
+  pausing: 6,
+  faulty: 4,
+  slow: 6,
+};
+/** What clients that compress offer, and `ws` asks for. */
+const OFFERS = [
+  '',
+  '; client_max_window_bits',
+  '; client_no_context_takeover',
+  '; server_no_context_takeover; client_no_context_takeover',
+  '; client_max_window_bits=10; server_max_window_bits=9',
+  '; server_max_window_bits=12; server_no_context_takeover',
+];
+const WS_OPTIONS = [
+  { threshold: 0 },
+  { threshold: 0, clientNoContextTakeover: true },
+  { threshold: 0, serverNoContextTakeover: true },
+  { threshold: 0, clientMaxWindowBits: 9, serverMaxWindowBits: 11 },
+];
+/** Longer than the server lets a context be idle, which it looks at now and then. */
+const IDLE_MS = 3500;
+/** What a connection is cut off in the middle of. */
+const LARGE = 1_000_000;
 /** Slow readers take this many bytes a second, and then go, one way or the other. */
 const SLOW_RATE = 300_000;
 
-/** What breaks the protocol, and the code that it must be answered with. */
+/** What breaks the protocol in any case, and the code that it must be answered with. */
 const VIOLATIONS = [
   [frame(EMPTY, { opcode: TEXT, key: null }), 1002],
   [frame(EMPTY, { opcode: 3 }), 1002],
-  [frame(EMPTY, { opcode: 0x40 | TEXT }), 1002],
   [frame(EMPTY, { opcode: PING, fin: false }), 1002],
   [frame(EMPTY, { opcode: 0 }), 1002],
   [frame(Buffer.from([1005 >> 8, 1005 & 0xff]), { opcode: CLOSE }), 1002],
   [frame(Buffer.from([0xc3, 0x28]), { opcode: TEXT }), 1007],
   [Buffer.from([0x80 | BINARY, 0xff, 0, 0, 0, 0, 0x7f, 0, 0, 0, 1, 2, 3, 4]), 1009],
 ];
-
+/** The same on a connection without an extension, and on one with it. */
+const PLAIN_VIOLATIONS = [[frame(EMPTY, { opcode: RSV1 | TEXT }), 1002], ...VIOLATIONS];
+const DEFLATE_VIOLATIONS = [
+  [frame(EMPTY, { opcode: RSV1 | TEXT }), 1007],
+  [frame(Buffer.from([0xff]), { opcode: RSV1 | BINARY }), 1007],
+  [frame(EMPTY, { opcode: RSV1 | PING }), 1002],
+  [frame(zlib.deflateRawSync(Buffer.alloc(8 * MiB)), { opcode: RSV1 | BINARY }), 1009],
+  ...VIOLATIONS,
+];
 const noise = Buffer.from(Array.from({ length: 4096 }, (_, i) => (i * 167 + (i >> 8) * 31) & 0xff));
 const characters = Buffer.from('The mill 水車 turns, día y noche, 🌊 and never stops. '.repeat(80));
 
@@ -67,8 +105,7 @@ function size() {
   return random.below(MiB + 1);
 }
 
-function message() {
-  const length = size();
+function message(length = size()) {
   if (random.next() < 0.5) return { opcode: BINARY, payload: Buffer.alloc(length, noise.subarray(random.below(4000))) };
   const bytes = Buffer.alloc(length, characters);
   // A character that is cut at the end is none.
@@ -116,8 +153,8 @@ async function expectPong(peer, payload) {
 
 // Lives of connections.
 
-async function liveWs(path) {
-  const peer = await WsPeer.open(port, path);
+async function liveWs(path, options) {
+  const peer = await WsPeer.open(port, path, options);
   for (let left = 1 + random.below(60); left > 0; left--) {
     const sent = message();
     peer.send(parts(sent));
@@ -137,14 +174,14 @@ async function liveWs(path) {
   expectClose(await peer.inbox.take('a Close'), 4000);
 }
 
-async function liveRaw(path) {
-  const peer = await RawPeer.open(port, path);
+async function liveRaw(path, offer = null) {
+  const peer = await RawPeer.open(port, path, offer);
   for (let left = 1 + random.below(60); left > 0; left--) {
     const messages = Array.from({ length: 1 + random.below(4) }, message);
     const frames = [];
     let ping = null;
     for (const one of messages) {
-      const pieces = parts(one);
+      const pieces = parts(packed(peer, one));
       pieces.forEach(({ opcode, payload }, i) => {
         const key = random.below(2 ** 32);
         frames.push(frame(payload, { opcode, fin: i === pieces.length - 1, key }));
@@ -162,10 +199,31 @@ async function liveRaw(path) {
   await endRaw(peer);
 }
 
+/** The message as it is sent: now and then one goes uncompressed. */
+function packed(peer, { opcode, payload }) {
+  if (peer.deflate === null || random.next() < 0.15) return { opcode, payload };
+  return { opcode: RSV1 | opcode, payload: peer.deflate.compress(payload, random.pick([1, 6, 9])) };
+}
+
+/** Is idle for so long that its contexts are given up, and goes on where it was. Nobody waits for it to rest. */
+async function livePausing() {
+  const peer = await RawPeer.open(port, '/', random.pick(OFFERS));
+  for (let left = 2 + random.below(3); left > 0; left--) {
+    for (let more = 3; more > 0; more--) {
+      const one = message();
+      const { opcode, payload } = packed(peer, one);
+      await writeCut(peer, Buffer.from(frame(payload, { opcode, key: random.below(2 ** 32) })));
+      check(one, await peer.inbox.take('an echo'));
+    }
+    await sleep(IDLE_MS);
+  }
+  await endRaw(peer);
+}
+
 /** Writes in pieces cut anywhere, with turns between them. */
 async function writeCut(peer, bytes) {
   const cut = random.next() < 0.5 ? bytes.length : random.below(bytes.length);
-  await peer.write(bytes.subarray(0, cut));
+  await peer.write(bytes.subarray(0, cut), cut < bytes.length);
   if (cut === bytes.length) return;
   await sleep(random.below(3));
   await peer.write(bytes.subarray(cut));
@@ -175,10 +233,16 @@ async function endRaw(peer) {
   const chance = random.next();
   if (chance < 0.3) {
     // In the middle of a message, as a peer that loses its line.
-    await peer.write(frame(noise, { fin: false }));
+    if (peer.deflate === null) {
+      await peer.write(frame(noise, { fin: false }));
+    } else {
+      const payload = peer.deflate.compress(message(LARGE).payload, 1);
+      const bytes = frame(payload, { opcode: RSV1 | BINARY });
+      await peer.write(bytes.subarray(0, random.below(bytes.length)));
+    }
     peer.reset();
   } else if (chance < 0.6) {
-    const [bytes, code] = random.pick(VIOLATIONS);
+    const [bytes, code] = random.pick(peer.deflate === null ? PLAIN_VIOLATIONS : DEFLATE_VIOLATIONS);
     await peer.write(bytes);
     expectClose(await peer.inbox.take('a Close'), code);
     peer.end();
@@ -203,7 +267,7 @@ async function liveFaulty() {
 }
 
 async function liveSlow() {
-  const peer = await RawPeer.open(port, '/stream');
+  const peer = await RawPeer.open(port, '/stream', random.next() < 0.5 ? null : random.pick(OFFERS));
   peer.rate = SLOW_RATE;
   for (let i = 0, count = 50 + random.below(150); i < count; i++) {
     const { payload } = (await peer.inbox.take('a message of the stream')) ?? { payload: EMPTY };
@@ -237,11 +301,16 @@ const orders = {
     port = to;
     random = new Random(seed);
     const lives = { ws: () => liveWs('/'), raw: () => liveRaw('/'), faulty: liveFaulty };
+    lives.wsDeflate = () => liveWs('/', random.pick(WS_OPTIONS));
+    lives.rawDeflate = () => liveRaw('/', random.pick(OFFERS));
     lives.async = () => (random.next() < 0.5 ? liveWs('/async') : liveRaw('/async'));
+    lives.asyncDeflate = () =>
+      random.next() < 0.5 ? liveWs('/async', random.pick(WS_OPTIONS)) : liveRaw('/async', random.pick(OFFERS));
     for (const [kind, live] of Object.entries(lives)) {
       for (let i = 0; i < NUMBERS_OF[kind]; i++, actors++) act(live, true);
     }
     for (let i = 0; i < NUMBERS_OF.slow; i++) act(liveSlow, false);
+    for (let i = 0; i < NUMBERS_OF.pausing; i++) act(livePausing, false);
   },
   async rest() {
     resting = new Promise((resolve) => {

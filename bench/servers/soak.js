@@ -8,6 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { serve } from '../../dist/node/index.js';
 
 const STREAM_MESSAGE = 16 * 1024;
+/** So short that connections which pause lose their contexts, and get new ones. */
+const CONTEXT_IDLE = 2000;
 
 /** What no process should have had. */
 const faults = [];
@@ -42,6 +44,8 @@ const server = await serve({
   maxMessageSize: 2 * 1024 * 1024,
   pingInterval: 3000,
   pingTimeout: 10_000,
+  // Fewer contexts than there are connections that want one.
+  perMessageDeflate: { contextIdleTimeout: CONTEXT_IDLE, maxContexts: 12 },
   upgrade: ({ target }) => ({ data: { target, sent: 0 } }),
   open(ws) {
     counts.opened++;
@@ -56,7 +60,8 @@ const server = await serve({
     if (ws.data.target === '/async') return echoLater(ws, data);
     if (data === 'throw') throw new Error('asked for');
     if (data === 'reject') return sleep(1).then(() => Promise.reject(new Error('asked for')));
-    ws.send(data);
+    // One answer in four goes uncompressed.
+    ws.send(data, { compress: counts.messages % 4 !== 0 });
   },
   close(_ws, code) {
     count(counts.closes, code);
@@ -80,7 +85,9 @@ async function sample() {
   const handles = process.getActiveResourcesInfo().length;
   delay.reset();
   delay.enable();
-  return { rss, heapUsed, external, handles, delayP99, connections: server.size, counts, faults };
+  const { compressors, decompressors, messagesCompressed, messagesDecompressed } = server.stats().perMessageDeflate;
+  const deflate = { contexts: compressors + decompressors, messagesCompressed, messagesDecompressed };
+  return { rss, heapUsed, external, handles, delayP99, connections: server.size, counts, faults, deflate };
 }
 
 process.on('message', async () => process.send(await sample()));

@@ -10,25 +10,15 @@ import { outcome, same } from './alike.js';
 import { anyStream, argument, goodStream, masking, validation } from './arbitraries.js';
 import { live, readThrough } from './connection-driver.js';
 import { walk } from './driver.js';
+import { inflationHolds } from './inflation.js';
 import { place } from './memory.js';
+import { type Meter, Mismatch } from './mismatch.js';
 import { reading, session } from './sessions.js';
 
-/** Told, after each input, which kernels took how long over it. */
-export type Meter = (subject: string, milliseconds: number) => void;
+export { type Meter, Mismatch };
 
 /** A property of each of some kernels. */
 export type Property = (subjects: readonly Subject[], meter?: Meter) => fc.IPropertyWithHooks<unknown>;
-
-/** Kernels do not do what they must; the rest of the message shows the difference. */
-export class Mismatch extends Error {
-  override readonly name = 'Mismatch';
-  readonly subject: string;
-
-  constructor(subject: string, cause: unknown) {
-    super(`${subject}: ${cause instanceof Error ? cause.message : cause}`, { cause });
-    this.subject = subject;
-  }
-}
 
 /**
  * A property that holds where `run` does the same with the portable tier as with each other subject.
@@ -153,4 +143,5 @@ export const PROPERTIES = {
   splits: { property: splitsDoNotMatter, compares: false },
   sent: { property: whatIsSentArrives, compares: false },
   cuts: { property: cutsDoNotMatter, compares: false },
+  inflate: { property: inflationHolds(), compares: false },
 } as const;

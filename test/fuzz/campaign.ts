@@ -37,7 +37,7 @@ export async function campaign(flags: Flags, progress: Progress): Promise<boolea
     const seed = (flags.seed + Math.imul(batch, STRIDE)) & 0x7fff_ffff;
     await progress.entering(name, seed);
     const started = performance.now();
-    failure = run(name, seed, flags, (subject, milliseconds) => tally.add(name, subject, milliseconds));
+    failure = await run(name, seed, flags, (subject, milliseconds) => tally.add(name, subject, milliseconds));
     spent.set(name, (spent.get(name) ?? 0) + performance.now() - started);
     batches.set(name, batch + 1);
     if (flags.path !== undefined) break;
@@ -53,8 +53,9 @@ export async function campaign(flags: Flags, progress: Progress): Promise<boolea
 }
 
 /** Runs one batch, or the one input of a path; returns what is to be said of a failure. */
-function run(name: PropertyName, seed: number, { against, path }: Flags, meter: Meter): string | null {
-  const details = fc.check(PROPERTIES[name].property(against, meter), {
+async function run(name: PropertyName, seed: number, { against, path }: Flags, meter: Meter): Promise<string | null> {
+  const property: fc.IRawProperty<unknown> = PROPERTIES[name].property(against, meter);
+  const details = await fc.check(property, {
     numRuns: BATCH,
     seed,
     ...(path === undefined ? {} : { path, endOnFailure: true }),

@@ -224,11 +224,10 @@ export class FrameReader {
     this.#delivery = delivery;
     // Without an extension a frame over the message limit is over before its payload comes; with one, what counts
     // is what comes out of it.
-    const messageFirst = isPlain && this.#messageLimit <= maxFrameSize;
-    this.#frameLimit = messageFirst ? this.#messageLimit : maxFrameSize;
+    const messageFirst = this.#messageLimit <= maxFrameSize;
+    this.#frameLimit = messageFirst && isPlain ? this.#messageLimit : maxFrameSize;
     // What cannot be compressed becomes larger: where messages are what is limited, that is none of their fault.
-    if (!isPlain && maxFrameSize >= maxMessageSize)
-      this.#frameLimit += Math.ceil(maxFrameSize / EXPANSION) + EXPANSION_BASE;
+    if (messageFirst && !isPlain) this.#frameLimit += Math.ceil(maxFrameSize / EXPANSION) + EXPANSION_BASE;
     this.#tooLarge = messageFirst ? MAX_MESSAGE_SIZE : MAX_FRAME_SIZE;
     // Control frames have a limit of their own (RFC 6455 §5.5).
     this.#scanLimit = Math.max(this.#frameLimit, MAX_CONTROL_PAYLOAD);

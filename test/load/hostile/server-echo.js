@@ -135,7 +135,10 @@ function resources() {
 }
 
 const orders = {
-  state: () => ({ size: server.size, timers: timers.size, resources: resources(), calls, errorCodes }),
+  state: () => {
+    const deflate = server.stats().perMessageDeflate ?? null;
+    return { size: server.size, timers: timers.size, resources: resources(), calls, errorCodes, deflate };
+  },
   async report() {
     // What finalizers let go of is counted in the next round.
     for (let i = 0; i < 4; i++) {

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import WebSocket from 'ws';
+import type { DeflateStats } from '../../../src/core/index.js';
 import type { ServeOptions } from '../../../src/node/index.js';
 import {
   atEnd,
@@ -59,6 +60,8 @@ export interface State {
   readonly calls: Counts;
   /** Calls of `error`, and failures of orders, by the code of the error. */
   readonly errorCodes: Counts;
+  /** What `server.stats()` says of compression; null without it. */
+  readonly deflate: DeflateStats | null;
 }
 
 /** The same, with all else that was counted since the start; bytes after collecting garbage. */
@@ -111,6 +114,10 @@ export class Target {
       'the server',
     );
     return new Target(child, port);
+  }
+
+  get pid(): number {
+    return this.#child.pid as number;
   }
 
   report(): Promise<Report> {
@@ -248,7 +255,7 @@ async function warmUp(target: Target): Promise<void> {
 }
 
 /** A client that keeps the rules, and has one message after the other echoed. */
-class Witness {
+export class Witness {
   readonly #ws: WebSocket;
   readonly #closed: Promise<number>;
   readonly #over: Promise<void>;
@@ -281,6 +288,11 @@ class Witness {
     await this.#over;
     this.#ws.close(1000);
     expect(await within(this.#closed, 'the witness to close')).toBe(1000);
+  }
+
+  /** The longest that it has waited for an echo, in milliseconds. */
+  get slowest(): number {
+    return this.#slowest;
   }
 
   told(): string {
@@ -367,9 +379,9 @@ export class Attacker {
   }
 
   /** Connects and opens a WebSocket. */
-  static async open(port: number): Promise<Attacker> {
+  static async open(port: number, headers: Readonly<Record<string, string>> = {}): Promise<Attacker> {
     const attacker = await Attacker.connect(port);
-    attacker.write(request());
+    attacker.write(request(headers));
     await attacker.until(() => attacker.head !== null, 'the answer to a handshake');
     expect(attacker.head).toMatch(/^HTTP\/1\.1 101 /);
     return attacker;
@@ -385,8 +397,8 @@ export class Attacker {
     return all;
   }
 
-  static openMany(port: number, count: number): Promise<Attacker[]> {
-    return Attacker.many(count, () => Attacker.open(port));
+  static openMany(port: number, count: number, headers?: Readonly<Record<string, string>>): Promise<Attacker[]> {
+    return Attacker.many(count, () => Attacker.open(port, headers));
   }
 
   static connectMany(port: number, count: number): Promise<Attacker[]> {

@@ -35,7 +35,10 @@ export interface Context {
 export interface Decompressor extends Context {
   /** The most bytes that may still come out of a message, for those that cannot stop in between. */
   limit: number;
-  /** The last `size` bytes that came out of it, which must be there; only between messages. `reset` must follow. */
+  /**
+   * The last `size` bytes that came out of it, which must be there, or as many as can be referred to behind a final block;
+   * only between messages. `reset` must follow.
+   */
   window(size: number): Buffer;
   /** Goes on as if `window` were the last that came out of it; only after `reset`. */
   prime(window: Uint8Array): void;

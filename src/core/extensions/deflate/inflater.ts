@@ -73,6 +73,8 @@ export class Inflater extends Holder {
   #pending = false;
   #slice: Slice | null = null;
   #closed = false;
+  /** Why nothing can be decompressed any more. */
+  #fault: Error | null = null;
 
   /** @param takesOver whether messages may refer to earlier ones */
   constructor(contexts: Contexts, traffic: Traffic, windowBits: number, takesOver: boolean, offThreadFrom: number) {
@@ -121,7 +123,13 @@ export class Inflater extends Holder {
 
   release(): boolean {
     if (this.#inMessage) return false;
-    this.#giveBack();
+    try {
+      this.#giveBack();
+    } catch (error) {
+      // The last message has not ended as it must, and nothing showed it. Whose time this is has no part in that.
+      this.#drop();
+      this.#fault = error as Error;
+    }
     return true;
   }
 
@@ -138,6 +146,7 @@ export class Inflater extends Holder {
   }
 
   #begin(): void {
+    if (this.#fault !== null) throw this.#fault;
     this.#inMessage = true;
     this.#size = 0;
     if (this.#owns) {
@@ -253,13 +262,7 @@ export class Inflater extends Holder {
   /** Keeps the window in place of the context. */
   #giveBack(): void {
     const context = this.#context as Decompressor;
-    try {
-      if (this.#takesOver) this.#window = context.window(this.#windowSize);
-    } catch {
-      // The message ended with a final block, or within a byte: nothing that follows can refer to it.
-      this.#drop();
-      return;
-    }
+    if (this.#takesOver) this.#window = context.window(this.#windowSize);
     this.#context = null;
     if (this.#owns) this.#contexts.disown(this);
     this.#owns = false;

@@ -84,6 +84,7 @@ class HandleContext implements Context {
 /** What primes a window comes out again, where nobody wants it. */
 let unwanted: Buffer | null = null;
 const MAX_WINDOW = 1 << 15;
+const NOTHING: Buffer = Buffer.alloc(0);
 
 class HandleDecompressor extends HandleContext implements Decompressor {
   /** Not needed: a run stops when its room is used up. */
@@ -99,6 +100,8 @@ class HandleDecompressor extends HandleContext implements Decompressor {
     if (size > 0) {
       const program = repeatWindow(size);
       this.run(SYNC_FLUSH, program, 0, program.length, found, 0, size);
+      // A final block was the end of what came before.
+      if (this.roomLeft === size && this.inputLeft === program.length) return NOTHING;
       if (this.roomLeft > 0) throw new Error('the window could not be read');
     }
     return found;
