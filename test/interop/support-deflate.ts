@@ -110,6 +110,8 @@ export const FIRST_REPEATED = 2;
 
 // The wire.
 
+const RSV1 = 0x40;
+
 /** A frame as it went over the wire. */
 export interface WireFrame {
   readonly opcode: number;
@@ -164,11 +166,12 @@ function headerOf(bytes: Buffer): { size: number; length: number; key: Buffer } 
   return { size, length, key };
 }
 
-/** Stands between a client and a server and looks at what goes by; of one connection, the last. */
+export type Side = 'fromClient' | 'fromServer';
+
+/** Stands between clients and a server and looks at what goes by. */
 export class Tap {
   readonly port: number;
-  fromClient = new Observer();
-  fromServer = new Observer();
+  readonly connections: Record<Side, Observer>[] = [];
 
   private constructor(port: number) {
     this.port = port;
@@ -180,7 +183,7 @@ export class Tap {
       createServer({ allowHalfOpen: true }, (client) => {
         const server = createConnection({ port: target, host: '127.0.0.1', allowHalfOpen: true });
         const [fromClient, fromServer] = [new Observer(), new Observer()];
-        Object.assign(tap as Tap, { fromClient, fromServer });
+        tap?.connections.push({ fromClient, fromServer });
         client.on('data', (chunk: Buffer) => fromClient.take(chunk)).pipe(server);
         server.on('data', (chunk: Buffer) => fromServer.take(chunk)).pipe(client);
         for (const [one, other] of [
@@ -195,16 +198,27 @@ export class Tap {
     return tap;
   }
 
-  /** The first frames of the messages of either side. */
-  messages(of: 'fromClient' | 'fromServer'): WireFrame[] {
-    return this[of].frames.filter(({ opcode }) => opcode === 1 || opcode === 2);
+  /** The frames of data of one side of a connection. */
+  data(of: Side, connection = 0): WireFrame[] {
+    return this.connections[connection][of].frames.filter(({ opcode }) => opcode < 3);
+  }
+
+  /** Those that begin a message. */
+  messages(of: Side, connection = 0): WireFrame[] {
+    return this.data(of, connection).filter(({ opcode }) => opcode > 0);
+  }
+
+  /** Whether a side, which has compressed every one of `probes`, has referred to an earlier message. */
+  tookOver(of: Side, connection = 0): boolean {
+    const frames = this.messages(of, connection);
+    if (frames.some(({ rsv }) => rsv !== RSV1)) throw new Error('a message was not compressed');
+    return frames[FIRST_REPEATED].length < frames[0].length / 2;
   }
 }
 
 // node:zlib as a peer.
 
 const TAIL = Buffer.from([0, 0, 0xff, 0xff]);
-const RSV1 = 0x40;
 
 /** Everything that comes out of a stream of zlib for an input and a flush. */
 function through(stream: DeflateRaw | InflateRaw, ...inputs: readonly Buffer[]): Promise<Buffer> {
