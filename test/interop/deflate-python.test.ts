@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { HandshakeError } from '../../src/node/index.js';
 import { open } from '../node/client/support.js';
-import { start, until } from '../node/support.js';
+import { atEnd, start, until } from '../node/support.js';
 import { PythonProcess, pythonMissing } from './support.js';
 import { clients } from './support-clients.js';
 import {
@@ -17,11 +17,17 @@ import {
   probes,
   SIZES,
   same,
-  Tap,
 } from './support-deflate.js';
+import { Tap } from './support-tap.js';
 
 const missing = pythonMissing();
 const OURS = { threshold: 0, windowBits: 15 } as const;
+async function tapped(port: number): Promise<Tap> {
+  const tap = await Tap.to(port);
+  atEnd(() => tap.close());
+  return tap;
+}
+
 const LIMITS = { sendHardLimit: 64 * MiB } as const;
 
 /** As a factory takes it. */
@@ -44,7 +50,7 @@ describe.skipIf(missing !== null)(`python3-websockets${missing === null ? '' : `
     // It has no compressor with a window of 256 bytes either.
     test('all combinations: windows as agreed, and taken over or not', async () => {
       const server = await ourServer();
-      const tap = await Tap.to(server.port);
+      const tap = await tapped(server.port);
       const all = combinations(9, 9);
       const lines = await run('client', `ws://127.0.0.1:${tap.port}/`, ...all.map(argumentsOf));
       for (const [i, combination] of all.entries()) {
@@ -77,7 +83,7 @@ describe.skipIf(missing !== null)(`python3-websockets${missing === null ? '' : `
 
     test('does it send an empty payload with RSV1? No: an empty message is a byte', async () => {
       const server = await ourServer();
-      const tap = await Tap.to(server.port);
+      const tap = await tapped(server.port);
       expect(await run('empty', `ws://127.0.0.1:${tap.port}/`)).toEqual([{ same: true }]);
       const frames = tap.data('fromClient');
       expect(frames.filter(({ length }) => length === 0)).toEqual([]);
@@ -95,7 +101,7 @@ describe.skipIf(missing !== null)(`python3-websockets${missing === null ? '' : `
     }
 
     async function exchange(port: number, options: object, agreed: Combination): Promise<void> {
-      const tap = await Tap.to(port);
+      const tap = await tapped(port);
       const got: Message[] = [];
       const client = await open(`ws://127.0.0.1:${tap.port}/`, {
         perMessageDeflate: { ...OURS, ...options },

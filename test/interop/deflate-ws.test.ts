@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type WebSocket from 'ws';
 import type { PerMessageDeflateOptions } from 'ws';
 import { open, refusal, wsServer } from '../node/client/support.js';
-import { connectWs, deferred, start, until, within } from '../node/support.js';
+import { atEnd, connectWs, deferred, start, until, within } from '../node/support.js';
 import { clients } from './support-clients.js';
 import {
   combinations,
@@ -17,11 +17,17 @@ import {
   random,
   SIZES,
   same,
-  Tap,
   textOf,
 } from './support-deflate.js';
+import { Tap } from './support-tap.js';
 
 const OURS = { threshold: 0, windowBits: 15 } as const;
+async function tapped(port: number): Promise<Tap> {
+  const tap = await Tap.to(port);
+  atEnd(() => tap.close());
+  return tap;
+}
+
 const LIMITS = { sendHardLimit: 64 * MiB } as const;
 
 const ourServer = (perMessageDeflate: object = OURS) =>
@@ -58,7 +64,7 @@ describe('ws as the client', () => {
     for (let i = 0; i < all.length; i += 16) {
       await Promise.all(
         all.slice(i, i + 16).map(async (combination) => {
-          const tap = await Tap.to(server.port);
+          const tap = await tapped(server.port);
           const { ws, got } = await wsClient(tap.port, combination);
           for (const message of sent) ws.send(message);
           await checkEchoes(got, sent, nameOf(combination));
@@ -124,7 +130,7 @@ describe('ws as the client', () => {
   test('does it send an empty payload with RSV1? No: an empty message is a byte', async () => {
     const server = await ourServer();
     for (const takeover of [true, false]) {
-      const tap = await Tap.to(server.port);
+      const tap = await tapped(server.port);
       const { ws, got } = await wsClient(tap.port, { clientNoContextTakeover: !takeover });
       for (const message of ['', '', 'x', '', Buffer.alloc(0)]) ws.send(message);
       ws.send('', { fin: false, binary: false });
@@ -172,7 +178,7 @@ describe('ws as the server', () => {
     combination: Parameters<typeof fieldOf>[0],
     sent: readonly Message[],
   ): Promise<void> {
-    const tap = await Tap.to(port);
+    const tap = await tapped(port);
     const got: Message[] = [];
     const client = await open(`ws://127.0.0.1:${tap.port}/`, {
       perMessageDeflate: { ...OURS, ...options },
@@ -194,7 +200,7 @@ describe('ws as the server', () => {
 
   test.each(clients)('all sizes, pipelined: %s', async (_name, openClient) => {
     const { port } = await echoOfWs();
-    const tap = await Tap.to(port);
+    const tap = await tapped(port);
     const client = await openClient(`ws://127.0.0.1:${tap.port}/`, { perMessageDeflate: OURS, ...LIMITS });
     const sent = messagesOf(...SIZES);
     for (const message of sent) client.send(message);

@@ -7,7 +7,6 @@ import { deferred, start, until } from '../node/support.js';
 import {
   type Combination,
   combinations,
-  cutsOf,
   FIRST_REPEATED,
   fieldOf,
   hex,
@@ -19,8 +18,8 @@ import {
   SIZES,
   same,
   textOf,
-  ZlibPeer,
 } from './support-deflate.js';
+import { cutsOf, ZlibPeer } from './support-zlib.js';
 
 const NOTHING_SPECIAL: Combination = {
   serverNoContextTakeover: false,
