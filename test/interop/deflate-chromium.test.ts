@@ -53,11 +53,19 @@ function textOf(size) {
   const unit = '🌾€ü. and on, ';
   return unit.repeat(Math.floor(size / 19)) + 'x'.repeat(size % 19);
 }
-function probes() {
-  const first = hex(100, 1);
-  const all = [first, first, first, ''];
-  for (const [i, size] of [100, 400, 900, 1900, 4000, 8000, 16000, 33000].entries()) {
-    all.push(hex(size, i + 2), first, new TextEncoder().encode(first));
+const hexes = new Map();
+function cachedHex(size, seed) {
+  const key = size + ' ' + seed;
+  if (!hexes.has(key)) hexes.set(key, hex(size, seed));
+  return hexes.get(key);
+}
+/** As in support-deflate.ts. */
+function probes(...allBits) {
+  const first = cachedHex(100, 1);
+  const all = [first, first, first, '', new TextEncoder().encode(first)];
+  for (const bits of new Set(allBits)) {
+    const size = 2 ** bits;
+    all.push(cachedHex(Math.max(100, size - 400), bits), first, cachedHex(size, bits + 16), first);
   }
   return all;
 }
@@ -138,7 +146,9 @@ describe.skipIf(skipChromium)(chromiumTitle, () => {
     const { tap, url } = await tapped('/');
     const results = await page.evaluate<Echoes[]>(`(async () => {
       const results = [];
-      for (let i = 0; i < ${all.length}; i++) results.push(await echo('${url}' + i, probes()));
+      for (const [i, bits] of ${JSON.stringify(all.map((each) => [each.serverMaxWindowBits, each.clientMaxWindowBits]))}.entries()) {
+        results.push(await echo('${url}' + i, probes(...bits)));
+      }
       return results;
     })()`);
     for (const [i, combination] of all.entries()) {
@@ -171,11 +181,12 @@ describe.skipIf(skipChromium)(chromiumTitle, () => {
     const { tap, url } = await tapped('/sizes');
     const outcome = await page.evaluate<Echoes>(
       `echo('${url}', ${JSON.stringify(SIZES)}.flatMap((size) =>
-        [textOf(size), noise(size, size + 1), new TextEncoder().encode(textOf(size))]))`,
+        [textOf(size), noise(size, size + 1), new TextEncoder().encode(textOf(size))])
+        .concat([textOf(${16 * MiB}), noise(${16 * MiB})]))`,
     );
     expect(outcome).toEqual({ result: { wrong: [], extensions: 'permessage-deflate' }, closed: CLEAN });
     const frames = tap.messages('fromClient');
-    expect(frames).toHaveLength(SIZES.length * 3);
+    expect(frames).toHaveLength(SIZES.length * 3 + 2);
     expect(endpoint.stats().perMessageDeflate?.messagesDecompressed).toBe(
       frames.filter(({ rsv }) => rsv === RSV1).length,
     );

@@ -20,7 +20,7 @@ from websockets.extensions.permessage_deflate import (
 )
 
 LIMITS = {"max_size": None, "max_queue": None, "compression": None, "ping_interval": None}
-SIZES = (0, 1, 125, 126, 127, 2**10, 2**16 - 1, 2**16, 2**16 + 1, 2**20, 2**24)
+SIZES = (0, 1, 125, 126, 127, 2**10, 2**16 - 1, 2**16, 2**16 + 1, 2**20)
 
 
 def tell(**fields):
@@ -40,11 +40,13 @@ def text_of(size):
     return text + "x" * (size - len(text.encode()))
 
 
-def probes():
+def probes(*all_bits):
+    """As `probes` in support-deflate.ts."""
     first = hexadecimal(100, 1)
-    messages = [first, first, first, ""]
-    for i, size in enumerate((100, 400, 900, 1900, 4000, 8000, 16000, 33000)):
-        messages += [hexadecimal(size, i + 2), first, first.encode()]
+    messages = [first, first, first, "", first.encode()]
+    for bits in dict.fromkeys(all_bits):
+        size = 2**bits
+        messages += [hexadecimal(max(100, size - 400), bits), first, hexadecimal(size, bits + 16), first]
     return messages
 
 
@@ -57,9 +59,10 @@ def answered(ws):
 
 
 async def client(url, *sets):
-    messages = probes()
-    for parameters in sets:
-        async with dial(url, **json.loads(parameters)) as ws:
+    for each in sets:
+        parameters = json.loads(each)
+        messages = probes(parameters["server_max_window_bits"], parameters["client_max_window_bits"])
+        async with dial(url, **parameters) as ws:
             for message in messages:
                 await ws.send(message)
             same = [await ws.recv() for _ in messages] == messages
@@ -81,7 +84,10 @@ async def sizes(url):
             for name, data in ("text", text), ("noise", noise(size, size)), ("bytes", text.encode()):
                 await ws.send(data)
                 tell(size=size, kind=name, same=await ws.recv() == data)
-        for size in SIZES[:-1]:
+        for data in text_of(2**24), noise(2**24, 1):
+            await ws.send(data)
+            tell(size=2**24, same=await ws.recv() == data)
+        for size in SIZES:
             for data in text_of(size), noise(size, size):
                 for pieces in 1, 2, 7, 40:
                     pong = await ws.ping()

@@ -4,7 +4,7 @@ import { createCipheriv } from 'node:crypto';
 
 export const KiB = 1024;
 export const MiB = 1024 * KiB;
-export const SIZES = [0, 1, 125, 126, 127, KiB, 64 * KiB - 1, 64 * KiB, 64 * KiB + 1, MiB, 16 * MiB];
+export const SIZES = [0, 1, 125, 126, 127, KiB, 64 * KiB - 1, 64 * KiB, 64 * KiB + 1, MiB];
 
 export type Message = string | Buffer;
 
@@ -30,6 +30,11 @@ export function textOf(size: number, seed = 0): string {
 /** Of each size a text, and bytes that do and do not compress. */
 export function messagesOf(...sizes: readonly number[]): Message[] {
   return sizes.flatMap((size) => [textOf(size, 1), random(size, size % 251), Buffer.from(textOf(size, 3))]);
+}
+
+/** Messages as large as they may be by default. */
+export function largest(): [text: string, bytes: Buffer] {
+  return [textOf(16 * MiB, 1), random(16 * MiB)];
 }
 
 export function same(got: unknown, sent: Message): boolean {
@@ -81,13 +86,17 @@ export function fieldOf(combination: Combination): string {
 }
 
 /**
- * What shows whether windows are as agreed: the same again at once, and again behind more and more of something else, so
- * that whoever refers too far back is found out.
+ * What shows whether windows are as agreed: the same again at once, where whoever takes over refers to it, and again
+ * where it is just within a window, and no more, so that whoever refers too far back is found out.
  */
-export function probes(): Message[] {
+export function probes({ serverMaxWindowBits, clientMaxWindowBits }: Combination): Message[] {
   const first = hex(100);
-  const distances = [100, 400, 900, 1900, 4000, 8000, 16_000, 33_000];
-  return [first, first, first, '', ...distances.flatMap((size, i) => [hex(size, i + 2), first, Buffer.from(first)])];
+  const all: Message[] = [first, first, first, '', Buffer.from(first)];
+  for (const bits of new Set([serverMaxWindowBits, clientMaxWindowBits])) {
+    const size = 2 ** bits;
+    all.push(hex(Math.max(100, size - 400), bits), first, hex(size, bits + 16), first);
+  }
+  return all;
 }
 
 /**

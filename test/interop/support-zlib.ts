@@ -125,7 +125,7 @@ export class ZlibPeer {
   /** The server's side of a request that came over a socket; answers it so. */
   static accept(socket: Socket, asked: string, agreed: Combination, answer = fieldOf(agreed)): ZlibPeer {
     socket.write(accepting(asked, { 'Sec-WebSocket-Extensions': answer }));
-    return new ZlibPeer(socket, { isClient: false, agreed });
+    return new ZlibPeer(socket, { isClient: false, agreed, zlib: { level: 1 } });
   }
 
   /** What its compressor makes of a message, without the tail. */
