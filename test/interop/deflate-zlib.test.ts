@@ -20,14 +20,8 @@ import {
   same,
   textOf,
 } from './support-deflate.js';
-import { cutsOf, ZlibPeer } from './support-zlib.js';
+import { cutsOf, NOTHING_SPECIAL, ZlibPeer } from './support-zlib.js';
 
-const NOTHING_SPECIAL: Combination = {
-  serverNoContextTakeover: false,
-  clientNoContextTakeover: false,
-  serverMaxWindowBits: 15,
-  clientMaxWindowBits: 15,
-};
 /** What our compressors may use, so that windows are as large as was agreed. */
 const OURS = { threshold: 0, windowBits: 15 } as const;
 const LIMITS = { sendHardLimit: 64 * MiB } as const;

@@ -47,6 +47,14 @@ export interface ZlibMessage {
   readonly fragments: number;
 }
 
+/** What both sides agree on where neither wants anything. */
+export const NOTHING_SPECIAL: Combination = {
+  serverNoContextTakeover: false,
+  clientNoContextTakeover: false,
+  serverMaxWindowBits: 15,
+  clientMaxWindowBits: 15,
+};
+
 interface ZlibPeerOptions {
   readonly isClient: boolean;
   readonly agreed: Combination;
@@ -59,6 +67,8 @@ export class ZlibPeer {
   readonly socket: Socket;
   readonly received: ZlibMessage[] = [];
   readonly pongs: string[] = [];
+  /** Of all frames, as they came. */
+  readonly opcodes: number[] = [];
   closeCode: number | null = null;
   failure: unknown = null;
   readonly #isClient: boolean;
@@ -168,6 +178,8 @@ export class ZlibPeer {
   async count(messages: number, patience = 20_000): Promise<readonly ZlibMessage[]> {
     const isOver = () => this.failure !== null || this.closeCode !== null || this.socket.destroyed;
     await until(() => this.received.length >= messages || isOver(), `message ${messages}`, patience);
+    // What came before a Close may still be decompressed.
+    await this.#work;
     if (this.failure !== null) throw this.failure;
     if (this.received.length < messages) throw new Error(`the connection ended with ${this.closeCode}`);
     return this.received;
@@ -194,6 +206,7 @@ export class ZlibPeer {
 
   #takeFrame(first: number, payload: Buffer): void {
     const opcode = first & 15;
+    this.opcodes.push(opcode);
     if (opcode === 8) this.closeCode = payload.length === 0 ? 1005 : payload.readUInt16BE(0);
     else if (opcode === 10) this.pongs.push(`${payload}`);
     else if (opcode < 3) {
