@@ -2,6 +2,8 @@
 
 import { constants, deflateRawSync, type ZlibOptions } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { wholeMessages } from '../../src/core/extensions/deflate/whole.js';
+import { PerMessageDeflate } from '../../src/node/index.js';
 import { answering, open, rawServer } from '../node/client/support.js';
 import { deferred, start, until } from '../node/support.js';
 import {
@@ -269,4 +271,38 @@ test.each<[string, ZlibOptions]>([
 ])('whatever compresses: %s', async (_name, zlib) => {
   const peer = await clientOfOurs(NOTHING_SPECIAL, zlib);
   await echoes(peer, [...probes(NOTHING_SPECIAL), textOf(MiB), textOf(MiB, 3), random(100_000)]);
+});
+
+describe('where zlib has no persistent contexts', () => {
+  test('windows as agreed, and taken over by the peer', async () => {
+    const server = await ourServer(new PerMessageDeflate(OURS, wholeMessages));
+    for (const agreed of combinations(9, 8).filter((each) => each.serverMaxWindowBits === each.clientMaxWindowBits)) {
+      const { peer } = await ZlibPeer.connect(server.port, fieldOf(agreed), agreed);
+      await echoes(peer, [...probes(agreed), textOf(200_000)], (size) => cutsOf(size, 3));
+      expect(tookOver(peer)).toBe(false);
+      peer.socket.destroy();
+    }
+  });
+
+  test.each<[string, number, Buffer]>([
+    ['garbage', 1007, Buffer.from([0xff, 0xff, 0xff, 0xff])],
+    ['half a block', 1007, deflateRawSync(hex(2000)).subarray(0, 500)],
+    ['no byte at all', 1007, Buffer.alloc(0)],
+    ['a bomb', 1009, Buffer.concat([deflateRawSync(Buffer.alloc(16 * MiB + 1)), Buffer.of(0)])],
+  ])('%s: %i', async (_what, code, payload) => {
+    const server = await ourServer(new PerMessageDeflate(OURS, wholeMessages));
+    const { peer } = await ZlibPeer.connect(server.port, fieldOf(NOTHING_SPECIAL), NOTHING_SPECIAL);
+    peer.sendCompressed(1, payload);
+    await until(() => peer.closeCode !== null);
+    expect(peer.closeCode).toBe(code);
+    await until(() => server.size === 0);
+  });
+
+  test('a block that is marked as the last, and what follows it', async () => {
+    const server = await ourServer(new PerMessageDeflate(OURS, wholeMessages));
+    const { peer } = await ZlibPeer.connect(server.port, fieldOf(NOTHING_SPECIAL), NOTHING_SPECIAL);
+    peer.sendCompressed(1, Buffer.concat([deflateRawSync('one, '), deflateRawSync(textOf(100_000)), Buffer.of(0)]));
+    await echoes(peer, []);
+    expect((await peer.count(1))[0].data).toBe(`one, ${textOf(100_000)}`);
+  });
 });

@@ -9,6 +9,8 @@ import type { Codec, Context, Decompressor } from './codec.js';
 import { compressOnce, decompressOnce, NO_FLUSH, PROBE, STOP_AT_BLOCK } from './zlib.js';
 
 const NOTHING = Buffer.alloc(0);
+/** An empty block, marked as the last one: only data that is whole can end with it. */
+const FINAL_BLOCK = Buffer.from([0x03, 0x00]);
 
 abstract class WholeContext implements Context {
   inputLeft = 0;
@@ -120,7 +122,8 @@ class WholeDecompressor extends WholeContext implements Decompressor {
   }
 
   /** What follows a final block is a stream of its own. */
-  protected transform(message: Buffer): Buffer {
+  protected transform(data: Buffer): Buffer {
+    const message = Buffer.concat([data, FINAL_BLOCK]);
     const parts: Buffer[] = [];
     let limit = this.limit;
     for (let at = 0; at < message.length; ) {

@@ -113,7 +113,7 @@ export function compressOnce(data: Uint8Array, windowBits: number, level: number
 }
 
 /**
- * The documented way to decompress, up to the end of a final block.
+ * The documented way to decompress, up to the end of a final block, which there must be.
  *
  * @param dictionary what was decompressed before
  * @param limit the most bytes that may come out
@@ -128,7 +128,6 @@ export function decompressOnce(
 ): { output: Buffer; used: number } {
   const options = {
     windowBits,
-    finishFlush: Z_SYNC_FLUSH,
     maxOutputLength: Math.max(1, limit),
     info: true,
     ...(dictionary.length > 0 && { dictionary }),
