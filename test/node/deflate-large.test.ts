@@ -5,7 +5,18 @@ import type { Peer, ServeOptions, Server } from '../../src/node/index.js';
 import { hex, MiB, random, same, textOf } from '../interop/support-deflate.js';
 import { NOTHING_SPECIAL, ZlibPeer } from '../interop/support-zlib.js';
 import { open } from './client/support.js';
-import { deferred, type Log, recording, start, turns, until, warningsDuring, within } from './support.js';
+import {
+  closeFrame,
+  deferred,
+  frame,
+  type Log,
+  recording,
+  start,
+  turns,
+  until,
+  warningsDuring,
+  within,
+} from './support.js';
 
 const OFFER = 'permessage-deflate; client_max_window_bits';
 const LARGE = textOf(16 * MiB);
@@ -161,6 +172,27 @@ describe('the end', () => {
     await until(() => server.size === 0);
     expect(log.filter(([name]) => name === 'close')).toEqual([['close', 4002, '']]);
   });
+
+  test.each<[string, number, Uint8Array]>([
+    ['a Close', 4003, closeFrame(4003)],
+    ['a violation', 1002, frame(3)],
+  ])(
+    '%s right behind what is answered: the answer is sent first, however long it takes',
+    async (_what, code, bytes) => {
+      // Not so large that a server would read no further.
+      const answer = textOf(50_000);
+      const { peer, server, log } = await warmPair({ message: (ws, data) => data === 'go' && ws.send(answer) });
+      const before = peer.opcodes.length;
+      peer.socket.write(Buffer.concat([frame(1, 'go'), bytes]));
+      await until(() => peer.closeCode !== null || peer.socket.destroyed);
+      expect(peer.closeCode).toBe(code);
+      expect((await peer.count(4))[3].data === answer).toBe(true);
+      expect(peer.opcodes.slice(before)).toEqual([1, 8]);
+      peer.socket.end();
+      await until(() => server.size === 0);
+      expect(log.filter(([name]) => name === 'close')).toEqual([['close', code, expect.any(String)]]);
+    },
+  );
 
   const endings: [string, (pair: Pair) => Promise<void>][] = [
     [
