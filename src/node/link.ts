@@ -87,7 +87,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     this.connection = connection;
     this.#owner = owner;
     this.#idle = idleTimeout === Number.POSITIVE_INFINITY ? null : new IdleWatch(idleTimeout);
-    if (connection.extensions.length > 0) connection.onReady = () => this.#pump();
+    if (connection.extensions.length > 0) connection.onReady = () => this.#onReady();
     this.#transport = transportFor(stream, this);
   }
 
@@ -274,8 +274,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     connection.handleTimeout(now);
     if (this.#idle?.isIdle(this, now)) this.close(CloseCode.GOING_AWAY, 'idle');
     this.#pump();
-    if (connection.transport === 'destroy' && connection.nextDeadline() === null) this.#transport.destroy();
-    else this.#armDeadline();
+    if (!this.#destroyIfOver()) this.#armDeadline();
   }
 
   onTurnEnd(): void {
@@ -286,6 +285,20 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   }
 
   // What comes of it.
+
+  /** An extension has done what takes long. Where that has failed, whoever reads nothing more would wait for ever. */
+  #onReady(): void {
+    this.#pump();
+    this.#destroyIfOver();
+  }
+
+  /** Closes both sides where nothing is waited for any more. */
+  #destroyIfOver(): boolean {
+    const { connection } = this;
+    const isOver = connection.transport === 'destroy' && connection.nextDeadline() === null;
+    if (isOver) this.#transport.destroy();
+    return isOver;
+  }
 
   /**
    * A server reads no more than it can answer. A client that did the same would wait for a server that waits for it: what
