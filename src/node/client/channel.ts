@@ -101,7 +101,7 @@ export class Channel implements LinkOwner {
 
   /**
    * Bytes of messages that the system has not taken yet, without those of frames. Exact as long as none of what is
-   * queued was written; of what was, the part is taken for that of all bytes.
+   * queued was written, or became smaller by being compressed elsewhere; then the part is taken for that of all bytes.
    */
   get bufferedAmount(): number {
     const { queuedBytes } = this;
