@@ -10,6 +10,7 @@
  * what still waits in the connection. What is acknowledged is what the system has taken.
  */
 
+import { AsyncResource } from 'node:async_hooks';
 import type { Duplex } from 'node:stream';
 import {
   CloseCode,
@@ -87,7 +88,8 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     this.connection = connection;
     this.#owner = owner;
     this.#idle = idleTimeout === Number.POSITIVE_INFINITY ? null : new IdleWatch(idleTimeout);
-    if (connection.extensions.length > 0) connection.onReady = () => this.#pump();
+    // What compresses is lent from one connection to the next, and calls back in the async context of whoever it was made for.
+    if (connection.extensions.length > 0) connection.onReady = AsyncResource.bind(() => this.#pump());
     this.#transport = transportFor(stream, this);
   }
 
