@@ -89,7 +89,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     this.#owner = owner;
     this.#idle = idleTimeout === Number.POSITIVE_INFINITY ? null : new IdleWatch(idleTimeout);
     // What compresses is lent from one connection to the next, and calls back in the async context of whoever it was made for.
-    if (connection.extensions.length > 0) connection.onReady = AsyncResource.bind(() => this.#pump());
+    if (connection.extensions.length > 0) connection.onReady = AsyncResource.bind(() => this.#onReady());
     this.#transport = transportFor(stream, this);
   }
 
@@ -326,6 +326,15 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     else this.#flush();
     this.#settleReading();
     if (this.#streamClosed) this.#finish();
+  }
+
+  /** Work that had left the thread is done. */
+  #onReady(): void {
+    const { connection } = this;
+    // What was to be sent could not be compressed, and nothing bounds the wait for a peer that does not know.
+    const hasFailed = connection.transport === 'destroy' && connection.state !== ConnectionState.CLOSED;
+    this.#pump();
+    if (hasFailed) this.#transport.destroy();
   }
 
   #hold(reason: number): void {
