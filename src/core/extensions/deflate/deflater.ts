@@ -256,7 +256,7 @@ export class Deflater extends Holder {
     if (this.#owns) this.#contexts.disown(this);
     this.#owns = false;
     this.#inMessage = false;
-    this.#context?.close();
+    if (this.#context !== null) this.#contexts.discard(this.#context);
     this.#context = null;
   }
 }
