@@ -299,7 +299,8 @@ export class Connection {
 
   /**
    * Makes the bytes of an event, behind those of anything queued before it. The bytes are the caller's, and count as
-   * acknowledged.
+   * acknowledged. With `onReady` set, those of a message that is compressed elsewhere, and of what is behind it, are not
+   * among them: `takeOutput` has them later.
    *
    * @throws LocalProtocolError as `queue` does
    */
