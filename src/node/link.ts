@@ -473,6 +473,8 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     if (this.#gone || this.#holds !== 0 || !this.#closeTold) return;
     this.#gone = true;
     this.#owner.onGone();
+    // Nobody is there for what is still to be compressed.
+    this.connection.abort();
   }
 }
 

@@ -188,6 +188,9 @@ export class Channel implements LinkOwner {
     const received = this.#received;
     const stream = this.#stream as Duplex;
     const inOrder = stream.readableEnded && stream.errored === null && this.queuedBytes === 0;
+    // What has not gone out stays counted.
+    this.#payload = this.bufferedAmount;
+    this.#queuedBytes = 0;
     this.readyState = CLOSED;
     this.#owner.onEnd({
       wasClean: received !== null && inOrder,

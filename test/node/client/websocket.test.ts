@@ -257,6 +257,23 @@ describe('messages', () => {
     expect([first.equals(noise(1_000_000)), second.equals(noise(20_000))]).toEqual([true, true]);
   });
 
+  test('what was still to be compressed when the connection broke stays counted', async () => {
+    const { port } = await wsServer((socket) => socket.once('message', () => socket.terminate()), {
+      perMessageDeflate: true,
+    });
+    const { ws, closed } = await opened(url(port), [], { perMessageDeflate: true });
+    ws.send('go');
+    for (let i = 0; i < 50; i++) ws.send(noise(300_000));
+    let atClose = 0;
+    ws.addEventListener('close', () => {
+      atClose = ws.bufferedAmount;
+    });
+    await closed;
+    expect(atClose).toBeGreaterThan(300_000);
+    await turns();
+    expect(ws.bufferedAmount).toBe(atClose);
+  });
+
   test('keep their order around Blobs, and so does close', async () => {
     const received: string[] = [];
     const server = await start({ message: (_ws, data) => void received.push(`${data}`) });
