@@ -299,7 +299,8 @@ export class Connection {
 
   /**
    * Makes the bytes of an event, behind those of anything queued before it. The bytes are the caller's, and count as
-   * acknowledged.
+   * acknowledged. With `onReady` set, those of a message that is compressed elsewhere, and of what is behind it, are not
+   * among them: `takeOutput` has them later.
    *
    * @throws LocalProtocolError as `queue` does
    */
@@ -440,8 +441,10 @@ export class Connection {
         this.#endBy(new LocalProtocolError('CLOSE_TIMEOUT', 'the peer did not answer our Close within closeTimeout'));
       return;
     }
-    // Silence that comes from our not reading says nothing about the peer, unless it is its not reading that stops us.
-    if (!this.wantsData && !this.needsDrain) this.#keepAlive.heard();
+    // Silence that comes from our not reading says nothing about the peer, unless it is its not reading that stops us:
+    // what is still being compressed waits for us, and not for it.
+    const waitsForPeer = this.needsDrain && (this.#sender?.output.queuedBytes ?? 0) > 0;
+    if (!this.wantsData && !waitsForPeer) this.#keepAlive.heard();
     const action = this.#keepAlive.tick(now);
     if (action === 'ping') {
       this.#out.keepAlivePing();

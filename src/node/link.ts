@@ -10,6 +10,7 @@
  * what still waits in the connection. What is acknowledged is what the system has taken.
  */
 
+import { AsyncResource } from 'node:async_hooks';
 import type { Duplex } from 'node:stream';
 import {
   CloseCode,
@@ -87,7 +88,8 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     this.connection = connection;
     this.#owner = owner;
     this.#idle = idleTimeout === Number.POSITIVE_INFINITY ? null : new IdleWatch(idleTimeout);
-    if (connection.extensions.length > 0) connection.onReady = () => this.#onReady();
+    // What compresses is lent from one connection to the next, and calls back in the async context of whoever it was made for.
+    if (connection.extensions.length > 0) connection.onReady = AsyncResource.bind(() => this.#onReady());
     this.#transport = transportFor(stream, this);
   }
 
@@ -274,7 +276,8 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     connection.handleTimeout(now);
     if (this.#idle?.isIdle(this, now)) this.close(CloseCode.GOING_AWAY, 'idle');
     this.#pump();
-    if (!this.#destroyIfOver()) this.#armDeadline();
+    if (connection.transport === 'destroy' && connection.nextDeadline() === null) this.#transport.destroy();
+    else this.#armDeadline();
   }
 
   onTurnEnd(): void {
@@ -285,20 +288,6 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   }
 
   // What comes of it.
-
-  /** An extension has done what takes long. Where that has failed, whoever reads nothing more would wait for ever. */
-  #onReady(): void {
-    this.#pump();
-    this.#destroyIfOver();
-  }
-
-  /** Closes both sides where nothing is waited for any more. */
-  #destroyIfOver(): boolean {
-    const { connection } = this;
-    const isOver = connection.transport === 'destroy' && connection.nextDeadline() === null;
-    if (isOver) this.#transport.destroy();
-    return isOver;
-  }
 
   /**
    * A server reads no more than it can answer. A client that did the same would wait for a server that waits for it: what
@@ -337,6 +326,15 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     else this.#flush();
     this.#settleReading();
     if (this.#streamClosed) this.#finish();
+  }
+
+  /** Work that had left the thread is done. */
+  #onReady(): void {
+    const { connection } = this;
+    // What was to be sent could not be compressed, and nothing bounds the wait for a peer that does not know.
+    const hasFailed = connection.transport === 'destroy' && connection.state !== ConnectionState.CLOSED;
+    this.#pump();
+    if (hasFailed) this.#transport.destroy();
   }
 
   #hold(reason: number): void {
@@ -475,6 +473,8 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     if (this.#gone || this.#holds !== 0 || !this.#closeTold) return;
     this.#gone = true;
     this.#owner.onGone();
+    // Nobody is there for what is still to be compressed.
+    this.connection.abort();
   }
 }
 

@@ -1,7 +1,7 @@
 /** Memory that was sent, and given away before it was written. */
 
 import { expect, test } from 'vitest';
-import { RawClient, recording, start, until } from './support.js';
+import { EMPTY, RawClient, recording, request, start, until } from './support.js';
 
 test('costs its own connection and no other that sends in the same turn', async () => {
   const { log, handlers, names } = recording();
@@ -18,4 +18,19 @@ test('costs its own connection and no other that sends in the same turn', async 
   expect(log[2][1]).toBeInstanceOf(TypeError);
   second.send('and on');
   expect((await clients[1].frameAt(1)).payload.toString()).toBe('and on');
+});
+
+test('costs its own connection at once where it is still being compressed, whether the peer ends its side or not', async () => {
+  const { log, handlers, names } = recording();
+  const server = await start({ ...handlers, perMessageDeflate: true });
+  const asked = request({ 'Sec-WebSocket-Extensions': 'permessage-deflate' });
+  const client = await RawClient.open(server.port, EMPTY, asked);
+  const [peer] = server.connections();
+  const sent = new Uint8Array(1_000_000);
+  peer.send(sent);
+  structuredClone(sent.buffer, { transfer: [sent.buffer] });
+  await until(() => server.size === 0, 'its end');
+  expect(names()).toEqual(['open', 'drain', 'error', 'close']);
+  expect(log[2][1]).toMatchObject({ code: 'EXTENSION_FAILED' });
+  expect(client.frames).toEqual([]);
 });

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { connect, LocalProtocolError, SendLimitError } from '../../src/node/index.js';
 import type { SendOptions } from '../../src/node/peer.js';
-import { atEnd, closeFrame, frame, noise, RawClient, start, turns, until } from './support.js';
+import { atEnd, closeFrame, EMPTY, frame, noise, RawClient, request, start, turns, until } from './support.js';
 import { pair, SlowBlob } from './support-peer.js';
 
 const KiB = 1024;
@@ -628,4 +628,24 @@ test('a client sends all of it, too, masked', async () => {
     ['view', true],
   ]);
   expect(server.stats().bytesReceived).toBe(2 * (70_000 + 14) + 4 + 6);
+});
+
+test('what waits to be compressed for a connection that is gone is forgotten', async () => {
+  const server = await start({ perMessageDeflate: true, sendHighWater: 1e9, sendHardLimit: 1e9 });
+  const compressed = () => server.stats().perMessageDeflate?.messagesCompressed as number;
+  const asked = request({ 'Sec-WebSocket-Extensions': 'permessage-deflate' });
+  const gone = await RawClient.open(server.port, EMPTY, asked);
+  const stays = await RawClient.open(server.port, EMPTY, asked);
+  const [first, second] = server.connections();
+  const data = noise(300_000);
+  for (let i = 0; i < 60; i++) first.send(data);
+  gone.socket.resetAndDestroy();
+  await until(() => server.size === 1, 'the end of the first');
+  const before = compressed();
+  expect(before).toBeLessThan(40);
+  // They take turns, so that what waits for the first would be done by then.
+  for (let i = 0; i < 60; i++) second.send(data);
+  await stays.frameAt(59);
+  // One was under way.
+  expect(compressed() - before).toBeLessThanOrEqual(61);
 });

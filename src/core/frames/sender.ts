@@ -235,7 +235,7 @@ export class MessageSender {
     const isFragment = this.#unfinished !== 0 || !event.messageFinished;
     if (overflow === 'refuse' || (overflow === 'drop' && isFragment)) throw new SendLimitError(event);
     // False is what the caller gets, so a drain must follow; where next to nothing is queued, none would.
-    this.#needsDrain = this.queuedBytes > this.#config.sendLowWater;
+    if (this.queuedBytes > this.#config.sendLowWater) this.#needsDrain = true;
     return null;
   }
 

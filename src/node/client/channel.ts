@@ -120,11 +120,16 @@ export class Channel implements LinkOwner {
   send(data: string | Uint8Array, size: number): boolean {
     const connection = this.#connection;
     const before = this.bufferedAmount;
-    const more = typeof data === 'string' ? connection.queueText(data) : connection.queueBytes(data);
+    const more = typeof data === 'string' ? connection.queueText(data) : connection.queueBytes(this.#owned(data));
     this.#payload = connection.canSend ? before + size : before;
     this.#queuedBytes = connection.queuedBytes;
     this.#link?.wake();
     return more;
+  }
+
+  /** Masking copies at once what is sent as it is; what is compressed elsewhere is read later, and the caller may change it. */
+  #owned(data: Uint8Array): Uint8Array {
+    return this.#connection.extensions.length === 0 ? data : new Uint8Array(data);
   }
 
   /** From here on the channel is closing; a `close` follows. */
@@ -183,6 +188,9 @@ export class Channel implements LinkOwner {
     const received = this.#received;
     const stream = this.#stream as Duplex;
     const inOrder = stream.readableEnded && stream.errored === null && this.queuedBytes === 0;
+    // What has not gone out stays counted.
+    this.#payload = this.bufferedAmount;
+    this.#queuedBytes = 0;
     this.readyState = CLOSED;
     this.#owner.onEnd({
       wasClean: received !== null && inOrder,

@@ -241,3 +241,40 @@ test('what waits counts with its header, as its role writes it', () => {
     expect(connection.queuedBytes).toBe(2 * header + 7);
   }
 });
+
+/** What is encoded comes to one byte. */
+function shrinking() {
+  return slow(0, RSV1, { encoded: () => ({ payload: new Uint8Array(1), rsv: RSV1 }) });
+}
+
+test('a drain that is owed stays owed when a message is dropped after what was queued has shrunk', () => {
+  const one = shrinking();
+  const limits = { sendHighWater: 100, sendLowWater: 50, sendHardLimit: 1000, overflow: 'drop' } as const;
+  const { connection, written } = connected(SERVER, limits, [one.extension]);
+  elsewhere(connection);
+  expect(connection.queueBytes(new Uint8Array(500))).toBe(false);
+  one.goOn();
+  expect([connection.queuedBytes, connection.needsDrain]).toEqual([3, true]);
+  expect(connection.queueBytes(new Uint8Array(2000))).toBe(false);
+  expect(connection.needsDrain).toBe(true);
+  written();
+  expect(connection.needsDrain).toBe(false);
+});
+
+test('a peer is not blamed for its silence while all that is queued is still being encoded', () => {
+  const one = shrinking();
+  const limits = { sendHighWater: 100, sendLowWater: 50, pingInterval: 1000, pingTimeout: 1000 };
+  const { connection, written } = connected(SERVER, limits, [one.extension]);
+  elsewhere(connection);
+  connection.handleTimeout(0);
+  connection.queueBytes(new Uint8Array(500));
+  // As a server does that reads no more than it can answer.
+  connection.pause();
+  for (let now = 0; now <= 10_000; now += 500) connection.handleTimeout(now);
+  expect([connection.transport, connection.hasOutput]).toEqual(['open', false]);
+  one.goOn();
+  // From here on it is the peer that does not read.
+  for (let now = 10_500; now <= 20_000; now += 500) connection.handleTimeout(now);
+  expect(connection.transport).toBe('destroy');
+  expect(written().map(({ opcode }) => opcode)).toEqual([PING, BIN, CLOSE]);
+});

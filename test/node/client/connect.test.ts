@@ -1,7 +1,9 @@
 /** `connect`: the handlers of a server, on a client. */
 
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { PerMessageDeflate } from '../../../src/core/index.js';
 import { connect } from '../../../src/node/client/connect.js';
 import type { Peer } from '../../../src/node/peer.js';
 import { atEnd, deferred, noise, recording, start, until, warningsDuring, within } from '../support.js';
@@ -223,4 +225,39 @@ describe('the end', () => {
     socket.end();
     await until(() => socket.destroyed || socket.readableEnded);
   });
+});
+
+test.each([
+  ['as it is', false],
+  ['compressed, by what goes around', new PerMessageDeflate({ serverNoContextTakeover: true })],
+])('handlers are called in the async context of their own connection: what is large comes %s', async (_, option) => {
+  const storage = new AsyncLocalStorage<string>();
+  const seen: unknown[] = [];
+  const server = await start({
+    perMessageDeflate: option,
+    message: (ws, data) => {
+      seen.push(['server', storage.getStore()]);
+      ws.send(data);
+    },
+  });
+  for (const name of ['one', 'other']) {
+    await storage.run(name, async () => {
+      const got = deferred();
+      const peer = await open(url(server.port), {
+        perMessageDeflate: option,
+        message: () => {
+          seen.push([name, storage.getStore()]);
+          got.resolve();
+        },
+      });
+      peer.send(noise(300_000));
+      await within(got.promise, 'the echo');
+    });
+  }
+  expect(seen).toEqual([
+    ['server', undefined],
+    ['one', 'one'],
+    ['server', undefined],
+    ['other', 'other'],
+  ]);
 });

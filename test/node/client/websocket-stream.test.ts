@@ -182,6 +182,18 @@ describe('messages', () => {
     expect(Buffer.from(value as Uint8Array)).toEqual(noise(10_000));
   });
 
+  test('also where it is compressed in another thread', async () => {
+    const server = await start({ perMessageDeflate: true, message: (ws, data) => void ws.send(data) });
+    const { readable, writable } = await open(url(server.port), { perMessageDeflate: true });
+    const memory = noise(1_000_000);
+    const written = writable.getWriter().write(memory);
+    await turns(1);
+    memory.fill(0);
+    await written;
+    const { value } = await within(readable.getReader().read());
+    expect(noise(1_000_000).equals(value as Uint8Array)).toBe(true);
+  });
+
   test('that came before the Close can be read after it', async () => {
     const port = await told((socket) => {
       socket.resume().end(Buffer.concat([serverFrame(1, 'a'), serverFrame(1, 'b'), serverClose(1000, 'bye')]));

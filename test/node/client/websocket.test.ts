@@ -241,6 +241,39 @@ describe('messages', () => {
     expect(received).toEqual([noise(100), noise(100_000), Buffer.from('blob'), noise(50)]);
   });
 
+  test('may be changed at once where it is compressed in another thread', async () => {
+    const server = await start({ perMessageDeflate: true, message: (ws, data) => void ws.send(data) });
+    const { ws, events } = await opened(url(server.port), [], { perMessageDeflate: true });
+    ws.binaryType = 'nodebuffer';
+    const large = noise(1_000_000);
+    const behind = noise(20_000);
+    ws.send(large);
+    ws.send(behind);
+    large.fill(0);
+    structuredClone(behind.buffer, { transfer: [behind.buffer as ArrayBuffer] });
+    await until(() => events.length === 3);
+    expect(events.map(([name]) => name)).toEqual(['open', 'message', 'message']);
+    const [first, second] = events.slice(1).map(([, data]) => data as Buffer);
+    expect([first.equals(noise(1_000_000)), second.equals(noise(20_000))]).toEqual([true, true]);
+  });
+
+  test('what was still to be compressed when the connection broke stays counted', async () => {
+    const { port } = await wsServer((socket) => socket.once('message', () => socket.terminate()), {
+      perMessageDeflate: true,
+    });
+    const { ws, closed } = await opened(url(port), [], { perMessageDeflate: true });
+    ws.send('go');
+    for (let i = 0; i < 50; i++) ws.send(noise(300_000));
+    let atClose = 0;
+    ws.addEventListener('close', () => {
+      atClose = ws.bufferedAmount;
+    });
+    await closed;
+    expect(atClose).toBeGreaterThan(300_000);
+    await turns();
+    expect(ws.bufferedAmount).toBe(atClose);
+  });
+
   test('keep their order around Blobs, and so does close', async () => {
     const received: string[] = [];
     const server = await start({ message: (_ws, data) => void received.push(`${data}`) });

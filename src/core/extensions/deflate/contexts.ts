@@ -41,6 +41,7 @@ const LOOKS = 4;
 export class Contexts {
   readonly #codec: Codec;
   readonly #limits: ContextLimits;
+  readonly #trim: (() => void) | null;
   readonly #compressors: Context[][] = [];
   readonly #decompressors: Decompressor[][] = [];
   readonly #owned = { compressors: 0, decompressors: 0 };
@@ -55,9 +56,11 @@ export class Contexts {
   /** Called when there is a deadline where there was none. */
   onDeadline: (() => void) | null = null;
 
-  constructor(codec: Codec, limits: ContextLimits) {
+  /** @param trim gives memory that was freed back to the system */
+  constructor(codec: Codec, limits: ContextLimits, trim: (() => void) | null = trimMemory) {
     this.#codec = codec;
     this.#limits = limits;
+    this.#trim = trim;
   }
 
   /** Contexts that connections have of their own. */
@@ -81,6 +84,12 @@ export class Contexts {
 
   returnDecompressor(context: Decompressor, windowBits: number): void {
     this.#giveBack(this.#decompressors, context, windowBits);
+  }
+
+  /** Closes one that is of no more use. */
+  discard(context: Context): void {
+    context.close();
+    this.#freed++;
   }
 
   /** Lets somebody keep the context that it was lent, if there may be one more. */
@@ -120,6 +129,14 @@ export class Contexts {
   /** Tells the time; takes the contexts of those who have not used theirs for long. */
   handleTimeout(now: number): void {
     this.#now = now;
+    this.#releaseIdle(now);
+    // Also when nobody has one any more: then there is most to give back.
+    if (this.#freed < WORTH_TRIMMING) return;
+    this.#freed = 0;
+    this.#trim?.();
+  }
+
+  #releaseIdle(now: number): void {
     // Who comes later must not be taken to have come now.
     if (this.#oldest === null) return;
     if (this.#isStale) {
@@ -132,9 +149,6 @@ export class Contexts {
       if (holder === null || holder.lastUsed + this.#limits.contextIdleTimeout > now) break;
       if (!holder.release()) this.used(holder);
     }
-    if (this.#freed < WORTH_TRIMMING) return;
-    this.#freed = 0;
-    trimMemory?.();
   }
 
   #append(holder: Holder): void {
@@ -160,8 +174,7 @@ export class Contexts {
     spares[windowBits] ??= [];
     const spare = spares[windowBits];
     if (spare.length >= MAX_SPARE) {
-      context.close();
-      this.#freed++;
+      this.discard(context);
       return;
     }
     context.reset();

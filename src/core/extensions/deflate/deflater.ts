@@ -8,6 +8,7 @@
 
 import { Buffer } from 'node:buffer';
 import { LocalProtocolError } from '../../errors.js';
+import { COPY_UP_TO } from '../../frames/writer.js';
 import { viewOf } from '../../views.js';
 import { type EncodedPayload, RSV1 } from '../extension.js';
 import type { Context } from './codec.js';
@@ -15,9 +16,6 @@ import { type Contexts, Holder } from './contexts.js';
 import { beginSlice, borrowMemory, returnMemory, SLICE, sliceDone } from './off-thread.js';
 import type { Traffic } from './traffic.js';
 import { NO_FLUSH, PROBE, SYNC_FLUSH, TAIL } from './zlib.js';
-
-/** Payloads up to this size are only lent to `encode`. */
-const COPY_UP_TO = 16 * 1024;
 
 /** What a compressor does, whoever uses it. */
 export interface DeflaterSettings {
@@ -107,7 +105,10 @@ export class Deflater extends Holder {
     whenReady: (() => void) | null,
   ): EncodedPayload | null {
     if (payload.length === 0) return this.#encoded(payload, 0, finished ? EMPTY : payload, first, finished, false);
+    // A fragment of a message of which another has failed.
+    if (this.#context === null) return this.#failed(new Error('there is no compressor'), payload, false);
     if (whenReady !== null && payload.length >= this.#settings.offThreadFrom) {
+      // Smaller ones are only lent.
       const kept = payload.length > COPY_UP_TO ? payload : Buffer.from(payload);
       const size = payload.length;
       this.#job = { payload: kept, size, first, finished, whenReady, at: 0, pieces: [], error: null };
@@ -115,7 +116,7 @@ export class Deflater extends Holder {
       return null;
     }
     try {
-      const context = this.#context as Context;
+      const context = this.#context;
       const { length } = scratch;
       const tail = finished ? TAIL_SIZE : 0;
       context.run(SYNC_FLUSH, payload, 0, payload.length, scratch, 0, length);
@@ -256,7 +257,7 @@ export class Deflater extends Holder {
     if (this.#owns) this.#contexts.disown(this);
     this.#owns = false;
     this.#inMessage = false;
-    this.#context?.close();
+    if (this.#context !== null) this.#contexts.discard(this.#context);
     this.#context = null;
   }
 }

@@ -273,7 +273,7 @@ export class Inflater extends Holder {
   #drop(): void {
     if (this.#owns) this.#contexts.disown(this);
     this.#owns = false;
-    this.#context?.close();
+    if (this.#context !== null) this.#contexts.discard(this.#context);
     this.#context = null;
     this.#slice = null;
     this.#stage = IDLE;

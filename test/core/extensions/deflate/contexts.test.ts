@@ -1,8 +1,16 @@
 /** Who has a context, for how long, and who is told when. */
 
 import { describe, expect, test } from 'vitest';
-import type { Codec, Context, Decompressor } from '../../../../src/core/extensions/deflate/codec.js';
+import {
+  type Codec,
+  type Context,
+  type Decompressor,
+  defaultCodec,
+} from '../../../../src/core/extensions/deflate/codec.js';
 import { Contexts, Holder } from '../../../../src/core/extensions/deflate/contexts.js';
+import { Deflater } from '../../../../src/core/extensions/deflate/deflater.js';
+import { Inflater } from '../../../../src/core/extensions/deflate/inflater.js';
+import { Traffic } from '../../../../src/core/extensions/deflate/traffic.js';
 import {
   PerMessageDeflate,
   type PerMessageDeflateOptions,
@@ -76,6 +84,37 @@ describe('what goes around', () => {
     expect([counts.closed > 0, counts.closed + counts.reset]).toEqual([true, 1 + many.length]);
     expect(all.owned).toEqual({ compressors: 0, decompressors: 0 });
   });
+});
+
+test.each(['compressors', 'decompressors'] as const)('memory is given back once those who had %s are gone', (kind) => {
+  let trims = 0;
+  const limits = { level: 1, memLevel: 1, maxContexts: 100, contextIdleTimeout: 1000 };
+  const all = new Contexts(defaultCodec(), limits, () => void trims++);
+  const settings = { threshold: 0, offThreadFrom: 1e9, beyondMaxContexts: 'no-takeover' } as const;
+  const data = Buffer.from(prose(6000));
+  const users = Array.from({ length: 50 }, () => {
+    if (kind === 'decompressors') {
+      const inflater = new Inflater(all, new Traffic(), 15, true, 1e9);
+      let part: Uint8Array | null | undefined = inflater.decode(deflated(data), true, 1e6, null);
+      while (part !== undefined) part = inflater.more(1e6, null);
+      return inflater;
+    }
+    const deflater = new Deflater(all, new Traffic(), 9, true, settings);
+    for (let i = 0; i < 2; i++) {
+      deflater.encodes(data.length, true, true);
+      deflater.encode(data, true, true, null);
+    }
+    return deflater;
+  });
+  expect(all.owned[kind]).toBe(50);
+  all.handleTimeout(0);
+  all.handleTimeout(100);
+  expect(trims).toBe(0);
+  for (const user of users) user.close();
+  expect(all.owned[kind]).toBe(0);
+  all.handleTimeout(200);
+  all.handleTimeout(300);
+  expect(trims).toBe(1);
 });
 
 describe('what somebody owns', () => {
