@@ -139,7 +139,8 @@ try {
   const left = `heap ${inMiB(after.heapUsed)} MiB, ${after.handles} handles, ${contexts} contexts`;
   console.log(`once the clients are gone: ${left}`);
 
-  if (growth >= MOST_GROWTH || (isSettled && growth >= MOST_SHARE * from)) failures.push(`the heap grew by ${inMiB(growth)} MiB`);
+  if (growth >= MOST_GROWTH || (isSettled && growth >= MOST_SHARE * from))
+    failures.push(`the heap grew by ${inMiB(growth)} MiB`);
   if (rssGrowth >= MOST_RSS_GROWTH) failures.push(`RSS grew by ${inMiB(rssGrowth)} MiB`);
   if (contexts > 0) failures.push(`${contexts} contexts are left`);
   if (messagesCompressed === 0 || messagesDecompressed === 0) failures.push('nothing was compressed');
