@@ -76,35 +76,54 @@ export function checkRequest(parsed: ParsedRequest): { request: Request; key: st
     const field = noUpgrade ? 'Upgrade does not list websocket' : 'Connection does not list Upgrade';
     throw new RemoteProtocolError('MISSING_UPGRADE', `the request does not ask for a WebSocket: ${field}`);
   }
-  const versions = valuesOf(headers, 'sec-websocket-version');
-  if (versions.length !== 1 || versions[0] !== VERSION) {
-    throw new RemoteProtocolError('UNSUPPORTED_VERSION', `Sec-WebSocket-Version is not ${VERSION}`);
-  }
+  checkVersion(headers);
   const keys = valuesOf(headers, 'sec-websocket-key');
   if (keys.length !== 1 || !isKey(keys[0])) {
     throw new RemoteProtocolError('INVALID_KEY', 'Sec-WebSocket-Key is not 16 bytes of base64, given once');
   }
 
-  const request = new Request({
+  return { request: requestOf(host, target, headers), key: keys[0] };
+}
+
+/**
+ * The event of a request whose address and version are right.
+ *
+ * @throws RemoteProtocolError `INVALID_SUBPROTOCOL`, `INVALID_EXTENSION`
+ */
+export function requestOf(host: string, target: string, headers: HeaderList): Request {
+  return new Request({
     host,
     target,
     subprotocols: offeredSubprotocols(headers),
     extensions: offeredExtensions(headers),
     extraHeaders: extraHeadersOf(headers),
   });
-  return { request, key: keys[0] };
 }
 
 /**
- * An upgrade has no use for a body, and where it ends is what two parsers can disagree about: what one of them takes
- * for a body, the other takes for frames. So there must be none (RFC 9112 §6.1, §11.2).
+ * RFC 6455 §4.2.1 item 6.
+ *
+ * @throws RemoteProtocolError `UNSUPPORTED_VERSION`
  */
-function refuseBody(headers: HeaderList): void {
+export function checkVersion(headers: HeaderList): void {
+  const versions = valuesOf(headers, 'sec-websocket-version');
+  if (versions.length !== 1 || versions[0] !== VERSION) {
+    throw new RemoteProtocolError('UNSUPPORTED_VERSION', `Sec-WebSocket-Version is not ${VERSION}`);
+  }
+}
+
+/**
+ * A WebSocket has no use for a body, and where it ends is what two parsers can disagree about: what one of them takes
+ * for a body, the other takes for frames. So there must be none (RFC 9112 §6.1, §11.2; RFC 9110 §9.3.6).
+ *
+ * @throws RemoteProtocolError `TRANSFER_ENCODING`, `REQUEST_BODY`
+ */
+export function refuseBody(headers: HeaderList): void {
   if (valuesOf(headers, 'transfer-encoding').length > 0) {
-    throw new RemoteProtocolError('TRANSFER_ENCODING', 'an upgrade request may not have a Transfer-Encoding');
+    throw new RemoteProtocolError('TRANSFER_ENCODING', 'a request for a WebSocket may not have a Transfer-Encoding');
   }
   if (valuesOf(headers, 'content-length').some((length) => length !== '0')) {
-    throw new RemoteProtocolError('REQUEST_BODY', 'an upgrade request may not have a body');
+    throw new RemoteProtocolError('REQUEST_BODY', 'a request for a WebSocket may not have a body');
   }
 }
 
@@ -131,6 +150,21 @@ function addressOf(parsed: ParsedRequest): { host: string; target: string } {
  * `INVALID_HEADER`, `RESERVED_HEADER`
  */
 export function requestFields(request: Request, key: string, proposed: readonly SupportedExtension[]): HeaderList {
+  return [
+    ['Host', request.host],
+    ['Upgrade', 'websocket'],
+    ['Connection', 'Upgrade'],
+    ['Sec-WebSocket-Key', key],
+    ...webSocketFields(request, proposed),
+  ];
+}
+
+/**
+ * The fields of a request that every version of HTTP has: the version, what is offered, and those that the caller adds.
+ *
+ * @throws LocalProtocolError as `requestFields` does
+ */
+export function webSocketFields(request: Request, proposed: readonly SupportedExtension[]): HeaderList {
   if (!isOriginForm(request.target)) {
     throw new LocalProtocolError('INVALID_TARGET', 'the target must be visible ASCII from "/" on, without a fragment');
   }
@@ -145,13 +179,7 @@ export function requestFields(request: Request, key: string, proposed: readonly 
     extension.offers().map((params) => ({ name: extension.name, params })),
   );
 
-  const fields: (readonly [string, string])[] = [
-    ['Host', request.host],
-    ['Upgrade', 'websocket'],
-    ['Connection', 'Upgrade'],
-    ['Sec-WebSocket-Key', key],
-    ['Sec-WebSocket-Version', VERSION],
-  ];
+  const fields: (readonly [string, string])[] = [['Sec-WebSocket-Version', VERSION]];
   if (request.subprotocols.length > 0) fields.push(['Sec-WebSocket-Protocol', request.subprotocols.join(', ')]);
   if (offers.length > 0) fields.push(['Sec-WebSocket-Extensions', formatExtensions(offers)]);
   return [...fields, ...request.extraHeaders];

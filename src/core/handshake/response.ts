@@ -72,6 +72,20 @@ export function checkAcceptance(
   if (accepts.length !== 1 || accepts[0] !== acceptFor(key)) {
     throw new RemoteProtocolError('INVALID_ACCEPT', 'Sec-WebSocket-Accept does not answer our key');
   }
+  return acceptOf(headers, request, proposed);
+}
+
+/**
+ * The event of a response that accepts.
+ *
+ * @param proposed the extensions offered
+ * @throws RemoteProtocolError `INVALID_SUBPROTOCOL`, `INVALID_EXTENSION`
+ */
+export function acceptOf(
+  headers: HeaderList,
+  request: Request,
+  proposed: readonly SupportedExtension[],
+): AcceptConnection {
   return new AcceptConnection({
     subprotocol: chosenSubprotocol(headers, request.subprotocols),
     extensions: clientExtensionsHandshake(acceptedExtensions(headers), proposed),
@@ -91,16 +105,26 @@ export function acceptFields(
   key: string,
   extensions: string | null,
 ): HeaderList {
+  return [
+    ['Upgrade', 'websocket'],
+    ['Connection', 'Upgrade'],
+    ['Sec-WebSocket-Accept', acceptFor(key)],
+    ...chosenFields(accept, request, extensions),
+  ];
+}
+
+/**
+ * The fields of an acceptance that every version of HTTP has: what is chosen, and those that the caller adds.
+ *
+ * @throws LocalProtocolError as `acceptFields` does
+ */
+export function chosenFields(accept: AcceptConnection, request: Request, extensions: string | null): HeaderList {
   const { subprotocol, extraHeaders } = accept;
   if (subprotocol !== null && !request.subprotocols.includes(subprotocol)) {
     throw new LocalProtocolError('INVALID_SUBPROTOCOL', `the client did not offer ${JSON.stringify(subprotocol)}`);
   }
   checkExtraHeaders(extraHeaders);
-  const fields: (readonly [string, string])[] = [
-    ['Upgrade', 'websocket'],
-    ['Connection', 'Upgrade'],
-    ['Sec-WebSocket-Accept', acceptFor(key)],
-  ];
+  const fields: (readonly [string, string])[] = [];
   if (subprotocol !== null) fields.push(['Sec-WebSocket-Protocol', subprotocol]);
   if (extensions !== null) fields.push(['Sec-WebSocket-Extensions', extensions]);
   return [...fields, ...extraHeaders];
@@ -115,7 +139,25 @@ export function acceptFields(
  * `BODY_LENGTH` for a Content-Length that is malformed or announces a body where there is none
  */
 export function rejectFields(reject: RejectConnection): { fields: HeaderList; bodyLength: number | null } {
-  const { statusCode, headers, hasBody } = reject;
+  const bodyLength = checkRejection(reject);
+  const { headers, hasBody } = reject;
+  const added: (readonly [string, string])[] = [];
+  if (!hasBody && valuesOf(headers, 'content-length').length === 0) added.push(['Content-Length', '0']);
+  if (valuesOf(headers, 'connection').length === 0) {
+    // RFC 9110 §7.8: whoever sends Upgrade, as a 426 must, names it in Connection.
+    const upgrade = valuesOf(headers, 'upgrade').length > 0;
+    added.push(['Connection', upgrade ? 'close, Upgrade' : 'close']);
+  }
+  return { fields: [...headers, ...added], bodyLength };
+}
+
+/**
+ * Checks a rejection before it is sent.
+ *
+ * @returns the number of bytes that the body must have; null when nothing says so, or there is none
+ * @throws LocalProtocolError as `rejectFields` does
+ */
+export function checkRejection({ statusCode, headers, hasBody }: RejectConnection): number | null {
   if (!Number.isInteger(statusCode) || statusCode < 300 || statusCode > 599) {
     throw new LocalProtocolError('INVALID_STATUS', `a rejection has a status of 300 to 599, not ${statusCode}`);
   }
@@ -128,16 +170,7 @@ export function rejectFields(reject: RejectConnection): { fields: HeaderList; bo
   if (lengths.length > 1 || !lengths.every((length) => (hasBody ? /^\d{1,15}$/ : /^0$/).test(length))) {
     throw new LocalProtocolError('BODY_LENGTH', 'Content-Length is malformed, repeated, or announces a missing body');
   }
-
-  const added: (readonly [string, string])[] = [];
-  if (!hasBody && lengths.length === 0) added.push(['Content-Length', '0']);
-  if (valuesOf(headers, 'connection').length === 0) {
-    // RFC 9110 §7.8: whoever sends Upgrade, as a 426 must, names it in Connection.
-    const upgrade = valuesOf(headers, 'upgrade').length > 0;
-    added.push(['Connection', upgrade ? 'close, Upgrade' : 'close']);
-  }
-  const bodyLength = hasBody && lengths.length === 1 ? Number(lengths[0]) : null;
-  return { fields: [...headers, ...added], bodyLength };
+  return hasBody && lengths.length === 1 ? Number(lengths[0]) : null;
 }
 
 const REASONS: Readonly<Record<number, string>> = {
