@@ -1,6 +1,7 @@
 /** `accept`: WebSockets for frameworks that route upgrade requests themselves. */
 
 import type { IncomingMessage } from 'node:http';
+import type { Http2ServerRequest } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import { LocalProtocolError } from '../core/index.js';
 import { Endpoint, type EndpointOptions } from './endpoint.js';
@@ -10,7 +11,8 @@ import type { Peer } from './peer.js';
 const endpoints = new WeakMap<object, Endpoint<never>>();
 
 /**
- * Takes one upgrade request, in the `'upgrade'` listener of somebody else's HTTP server. The options are checked once
+ * Takes one upgrade request, in the `'upgrade'` listener of somebody else's HTTP server, or one extended CONNECT, in the
+ * `'connect'` listener of a server of node:http2, with `request.stream` and no bytes for `socket` and `head`. The options are checked once
  * and their limits hold for all calls with the same object; who wants to count connections or close them all makes an
  * `Endpoint` and calls its `accept`.
  *
@@ -19,7 +21,7 @@ const endpoints = new WeakMap<object, Endpoint<never>>();
  * @throws LocalProtocolError `INVALID_OPTION`, as a rejection; the socket is untouched then
  */
 export async function accept<Data = unknown>(
-  request: IncomingMessage,
+  request: IncomingMessage | Http2ServerRequest,
   socket: Duplex,
   head: Uint8Array,
   options: EndpointOptions<Data>,

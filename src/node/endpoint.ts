@@ -4,6 +4,7 @@
  */
 
 import type { IncomingMessage } from 'node:http';
+import type { Http2ServerRequest } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import {
   CloseCode,
@@ -19,14 +20,16 @@ import {
   type PerMessageDeflate,
 } from '../core/index.js';
 import { type DeflateOption, deflateFor } from './deflate.js';
+import type { Exchange, Refuse } from './exchange.js';
+import { H1Exchange } from './h1-exchange.js';
+import { H2Exchange } from './h2/exchange.js';
 import { type Handlers, Session, type SessionSettings } from './handlers.js';
 import { Meter } from './meter.js';
 import { type Opened, Opening, type Terms } from './opening.js';
 import { type OriginRule, originTest } from './origins.js';
 import type { Peer } from './peer.js';
-import { Refusal, refusalOf } from './refusal.js';
+import { Refusal } from './refusal.js';
 import { Counts, type EndpointStats } from './stats.js';
-import { takeOver } from './take-over.js';
 import { reject, type UpgradeHandler } from './upgrade.js';
 
 /** What becomes of upgrade requests, and within which limits. */
@@ -74,6 +77,7 @@ export interface CloseOptions {
 const HANDLERS_GRACE = 1000;
 /** The longest that a timer can wait. */
 const MAX_TIMER = 2 ** 31 - 1;
+const NOTHING = new Uint8Array(0);
 /** In how many seconds a client may try again where there were too many connections. */
 const RETRY_AFTER = '5';
 
@@ -139,13 +143,21 @@ export class Endpoint<Data = unknown> {
   }
 
   /**
-   * Takes an upgrade request, as an HTTP server emits it with `'upgrade'`.
+   * Takes an upgrade request, as an HTTP server emits it with `'upgrade'`, or an extended CONNECT, as a server of
+   * node:http2 emits it with `'connect'`; of the latter `socket` and `head` are not looked at.
    *
    * @returns a promise of the connection, which is open and whose `open` handler was called; of null when the request
    *   was refused or its client went away. It never rejects.
    */
-  accept(request: IncomingMessage, socket: Duplex, head: Uint8Array): Promise<Peer<Data> | null> {
-    return new Promise((resolve) => this.take(request, socket, head, resolve));
+  accept(
+    request: IncomingMessage | Http2ServerRequest,
+    socket?: Duplex,
+    head?: Uint8Array,
+  ): Promise<Peer<Data> | null> {
+    const exchange = isHttp2(request)
+      ? new H2Exchange(request.stream, request)
+      : new H1Exchange(request, socket ?? request.socket, head ?? NOTHING);
+    return new Promise((resolve) => this.take(exchange, resolve));
   }
 
   /**
@@ -188,29 +200,24 @@ export class Endpoint<Data = unknown> {
   protected cutOff(): void {}
 
   /** As `accept`, without a promise. */
-  protected take(
-    request: IncomingMessage,
-    stream: Duplex,
-    head: Uint8Array,
-    done: (peer: Peer<Data> | null) => void = () => {},
-  ): void {
-    if (!takeOver(stream)) {
+  protected take(exchange: Exchange, done: (peer: Peer<Data> | null) => void = () => {}): void {
+    if (!exchange.take()) {
       done(null);
       return;
     }
     if (this.isClosing || this.#openings.size + this.#sessions.size >= this.#maxConnections) {
-      this.#refuse(stream, [refusalOf(503, this.isClosing ? [] : [['Retry-After', RETRY_AFTER]])]);
+      this.#refuse(exchange, exchange.turnedAway(503, this.isClosing ? [] : [['Retry-After', RETRY_AFTER]]));
       done(null);
       return;
     }
-    const opening = new Opening<Data>(stream, head, request, this.#terms, {
+    const opening = new Opening<Data>(exchange, this.#terms, {
       onOpened: (opened) => {
         this.#openings.delete(opening);
         done(this.#open(opened));
       },
       onRefused: (answer) => {
         this.#openings.delete(opening);
-        this.#refuse(stream, answer);
+        this.#refuse(exchange, answer);
         done(null);
       },
       onGone: () => {
@@ -224,21 +231,24 @@ export class Endpoint<Data = unknown> {
   }
 
   /** Answers a request that is not for us, without a look at its handshake. */
-  protected turnAway(stream: Duplex, statusCode: number): void {
-    if (takeOver(stream)) this.#refuse(stream, [refusalOf(statusCode)]);
+  protected turnAway(exchange: Exchange, statusCode: number): void {
+    if (exchange.take()) this.#refuse(exchange, exchange.turnedAway(statusCode));
   }
 
-  #refuse(stream: Duplex, answer: readonly Uint8Array[]): void {
+  #refuse({ stream }: Exchange, answer: Refuse): void {
     this.#counts.refused++;
     this.#refusals.add(new Refusal(stream, answer, this.#onRefusalClosed));
   }
 
   #open(opened: Opened<Data>): Peer<Data> {
-    const connection = new Connection(ConnectionType.SERVER, opened.extensions, this.#config);
-    const session = new Session<Data>(opened.stream, connection, this.#handlers, opened, this.#onGone, this.#settings);
+    const { exchange, extensions, data, protocol } = opened;
+    const { stream, remoteAddress } = exchange;
+    const connection = new Connection(ConnectionType.SERVER, extensions, this.#config);
+    const init = { data, protocol, remoteAddress };
+    const session = new Session<Data>(stream, connection, this.#handlers, init, this.#onGone, this.#settings);
     this.#sessions.add(session);
     this.#counts.opened(this.#sessions.size);
-    session.start(opened.head);
+    session.start(exchange.head);
     return session.peer;
   }
 
@@ -303,6 +313,10 @@ function countedHandlers<Data>(options: EndpointOptions<Data>, counts: Counts): 
         return error.call(options, peer, fault);
       }),
   } as Handlers<Data>;
+}
+
+function isHttp2(request: IncomingMessage | Http2ServerRequest): request is Http2ServerRequest {
+  return request.httpVersionMajor === 2;
 }
 
 function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {

@@ -15,6 +15,7 @@
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getSystemErrorName } from 'node:util';
+import { Http2Transport, isHttp2Stream } from './h2/transport.js';
 import { ignore } from './refusal.js';
 import { StreamTransport, type Transport, type TransportOwner } from './transport.js';
 
@@ -151,6 +152,7 @@ function isIdle(request: WriteRequest): boolean {
 
 /** The best transport for a stream, which from here on only serves others to hear of its end, and to cut it off. */
 export function transportFor(stream: Duplex, owner: TransportOwner): Transport {
+  if (isHttp2Stream(stream)) return new Http2Transport(stream, owner);
   const found = takeHandle(stream);
   if (found === null) return new StreamTransport(stream, owner);
   const { _server } = stream as unknown as Internals;

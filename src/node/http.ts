@@ -12,10 +12,15 @@ const MAX_HEADER_FIELDS = 2 ** 29;
 /** The longest that a timer can wait; for a TLS handshake 0 would mean the default. */
 const MAX_TIMER = 2 ** 31 - 1;
 
-/** An HTTP server, not listening yet, that holds to the limits as far as it knows them: whole numbers, 0 for none. */
+/**
+ * An HTTP server, not listening yet, that holds to the limits as far as it knows them: whole numbers, 0 for none.
+ *
+ * @param http2 whether to offer HTTP/2 by ALPN
+ */
 export function httpServer(
   limits: HandshakeLimits,
   tls: ServerOptions | undefined,
+  http2: boolean,
   listener: RequestListener,
 ): HttpServer | HttpsServer {
   const { handshakeTimeout, maxHeaderSize, maxHeaderFields } = limits;
@@ -32,7 +37,12 @@ export function httpServer(
     tls === undefined
       ? createServer(options, listener)
       : createSecureServer(
-          { handshakeTimeout: Math.min(headersTimeout || MAX_TIMER, MAX_TIMER), ...tls, ...options },
+          {
+            handshakeTimeout: Math.min(headersTimeout || MAX_TIMER, MAX_TIMER),
+            ...(http2 && tls.ALPNCallback === undefined && { ALPNProtocols: ['h2', 'http/1.1'] }),
+            ...tls,
+            ...options,
+          },
           listener,
         );
   // One more than is allowed, so that the handshake sees, and names, the limit that is passed.

@@ -11,7 +11,7 @@ export {
   SendLimitError,
 } from '../core/index.js';
 export { accept } from './accept.js';
-export { Attachment, type AttachOptions, attach } from './attach.js';
+export { type AttachableServer, Attachment, type AttachOptions, attach } from './attach.js';
 export { type Accepted, type ClientOptions, type ConnectOptions, connect } from './client/connect.js';
 export type { DialOptions } from './client/dial.js';
 export { CloseEvent, type CloseEventInit, ErrorEvent, type ErrorEventInit } from './client/events.js';
@@ -35,6 +35,7 @@ export {
 } from './client/websocket-stream.js';
 export type { DeflateOption } from './deflate.js';
 export { type CloseOptions, Endpoint, type EndpointOptions } from './endpoint.js';
+export type { Http2Options } from './h2/options.js';
 export type { HandlerResult, Handlers } from './handlers.js';
 export type { HandlerTimes } from './meter.js';
 export type { OriginRule } from './origins.js';

@@ -246,6 +246,10 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     this.#pump();
   }
 
+  onGoingAway(): void {
+    this.close(CloseCode.GOING_AWAY, '');
+  }
+
   onError(error: Error): void {
     // After the close event nothing is left that could fail.
     if (this.connection.state !== ConnectionState.CLOSED) this.#owner.onStreamError(error);

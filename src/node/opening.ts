@@ -1,22 +1,17 @@
-/** The opening handshake of one request that node:http has parsed, up to the answer. */
+/** The opening handshake of one request, up to the answer. */
 
-import type { IncomingMessage } from 'node:http';
-import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
-import { TLSSocket } from 'node:tls';
 import {
   AcceptConnection,
   ConnectionState,
-  ConnectionType,
   type Extension,
-  H1Handshake,
+  type Handshake,
   type HandshakeOptions,
   LocalProtocolError,
   RejectConnection,
-  RejectData,
   RemoteProtocolError,
   type Request,
 } from '../core/index.js';
+import type { Exchange, Refuse } from './exchange.js';
 import type { OriginTest } from './origins.js';
 import { pathOf } from './paths.js';
 import { ignore } from './refusal.js';
@@ -32,6 +27,8 @@ import {
 } from './upgrade.js';
 import { type Timed, wheel } from './wheel.js';
 
+const NO_BODY = new Uint8Array(0);
+
 /** What every handshake of a server goes by. */
 export interface Terms<Data> {
   readonly handshake: HandshakeOptions;
@@ -39,21 +36,19 @@ export interface Terms<Data> {
   readonly upgrade: UpgradeHandler<Data> | undefined;
 }
 
-/** A handshake that succeeded; the 101 is written. */
+/** A handshake that succeeded; the answer is written. */
 export interface Opened<Data> {
-  readonly stream: Duplex;
-  readonly head: Uint8Array;
+  readonly exchange: Exchange;
   readonly extensions: readonly Extension[];
   readonly data: Data;
   readonly protocol: string;
-  readonly remoteAddress: string;
 }
 
 /** Whoever began a handshake; one of these is called, once. */
 export interface OpeningOwner<Data> {
   onOpened(opened: Opened<Data>): void;
-  /** @param answer to be written to the stream, which is its owner's again */
-  onRefused(answer: readonly Uint8Array[]): void;
+  /** @param answer writes the refusal to the stream, which is its owner's again */
+  onRefused(answer: Refuse): void;
   /** The client went away, or `cutOff` was called; the stream is closed. */
   onGone(): void;
 }
@@ -64,30 +59,19 @@ export interface OpeningOwner<Data> {
  */
 export class Opening<Data> implements Timed {
   bucket: number | null = null;
-  readonly #stream: Duplex;
-  readonly #head: Uint8Array;
-  readonly #incoming: IncomingMessage;
-  readonly #handshake: H1Handshake;
+  readonly #exchange: Exchange;
+  readonly #handshake: Handshake;
   readonly #terms: Terms<Data>;
   readonly #owner: OpeningOwner<Data>;
-  readonly #remoteAddress: string;
   #abort: AbortController | null = null;
   #over = false;
 
-  constructor(
-    stream: Duplex,
-    head: Uint8Array,
-    incoming: IncomingMessage,
-    terms: Terms<Data>,
-    owner: OpeningOwner<Data>,
-  ) {
-    this.#stream = stream;
-    this.#head = head;
-    this.#incoming = incoming;
-    this.#handshake = new H1Handshake(ConnectionType.SERVER, terms.handshake);
+  constructor(exchange: Exchange, terms: Terms<Data>, owner: OpeningOwner<Data>) {
+    this.#exchange = exchange;
+    this.#handshake = exchange.begin(terms.handshake);
     this.#terms = terms;
     this.#owner = owner;
-    this.#remoteAddress = (stream as Socket).remoteAddress ?? '';
+    const { stream } = exchange;
     stream.on('error', ignore);
     stream.on('end', this.#onEnd);
     stream.on('close', this.#onClose);
@@ -97,7 +81,7 @@ export class Opening<Data> implements Timed {
   async run(): Promise<void> {
     this.onDeadline(wheel.now());
     try {
-      const asked = this.#receive();
+      const asked = this.#exchange.receive();
       if (!this.#allowsOrigin(asked)) {
         this.refuse(reject(403));
         return;
@@ -105,7 +89,7 @@ export class Opening<Data> implements Timed {
       const decision = this.#decide(asked);
       // Without a promise the answer is written in this turn.
       const result = isPromise(decision) ? await settled(decision) : decision;
-      if (this.#over) return;
+      if (this.#over || this.#exchange.isGone) return;
       if (result instanceof Rejection) this.refuse(result);
       else this.#accept(acceptanceOf(result));
     } catch (error) {
@@ -133,13 +117,12 @@ export class Opening<Data> implements Timed {
     const hasBody = body.length > 0;
     const measured = !hasBody || headers.some(([name]) => name.toLowerCase() === 'content-length');
     const list = measured ? headers : [...headers, ['content-length', String(body.length)] as const];
-    const head = this.#handshake.send(new RejectConnection({ statusCode, headers: list, hasBody }));
-    this.#refuseWith(hasBody ? [head, this.#handshake.send(new RejectData(body))] : [head], reason);
+    this.#refuseWith(this.#exchange.refuse(new RejectConnection({ statusCode, headers: list, hasBody }), body), reason);
   }
 
   /** Closes the stream, without an answer. */
   cutOff(): void {
-    this.#stream.destroy();
+    this.#exchange.stream.destroy();
   }
 
   /** The request's `signal`, which is not made before somebody asks for it. */
@@ -149,13 +132,6 @@ export class Opening<Data> implements Timed {
       if (this.#over && this.#handshake.state !== ConnectionState.OPEN) this.#abort.abort();
     }
     return this.#abort.signal;
-  }
-
-  #receive(): Request {
-    const { rawHeaders, method = '', url: target = '', httpVersion } = this.#incoming;
-    const headers: [string, string][] = [];
-    for (let i = 0; i < rawHeaders.length; i += 2) headers.push([rawHeaders[i], rawHeaders[i + 1]]);
-    return this.#handshake.receiveRequest({ method, target, httpVersion, headers });
   }
 
   #allowsOrigin({ extraHeaders }: Request): boolean {
@@ -171,7 +147,7 @@ export class Opening<Data> implements Timed {
     const { upgrade } = this.#terms;
     if (upgrade === undefined) return undefined;
     try {
-      return upgrade(new Asked(asked, this.#incoming, this.#stream, this.#remoteAddress, this));
+      return upgrade(new Asked(asked, this.#exchange, this));
     } catch (thrown) {
       return rejectionIn(thrown);
     }
@@ -179,30 +155,30 @@ export class Opening<Data> implements Timed {
 
   #accept({ data, protocol, headers = {} }: Acceptance<Data>): void {
     const accept = new AcceptConnection({ subprotocol: protocol ?? null, extraHeaders: headerList(headers) });
-    this.#stream.write(this.#handshake.send(accept));
+    this.#exchange.accept(accept);
     this.#finish();
     this.#owner.onOpened({
-      stream: this.#stream,
-      head: this.#head,
+      exchange: this.#exchange,
       extensions: this.#handshake.extensions,
       data: data as Data,
       protocol: protocol ?? '',
-      remoteAddress: this.#remoteAddress,
     });
   }
 
   #answerFault(thrown: unknown): void {
     const error = asError(thrown);
     if (error instanceof RemoteProtocolError && error.eventHint !== null) {
-      this.#refuseWith([this.#handshake.send(error.eventHint)]);
+      this.#refuseWith(this.#exchange.refuse(error.eventHint, NO_BODY));
       return;
     }
     // `upgrade` threw, or returned what cannot be sent: a fault of the server's, which its owner must hear of.
     warn(error);
-    this.refuse(reject(500));
+    if (this.#handshake.state === ConnectionState.CONNECTING) this.refuse(reject(500));
+    // What the handshake took, node:http2 may not.
+    else this.#refuseWith(this.#exchange.turnedAway(500));
   }
 
-  #refuseWith(answer: readonly Uint8Array[], reason?: unknown): void {
+  #refuseWith(answer: Refuse, reason?: unknown): void {
     this.#finish();
     this.#owner.onRefused(answer);
     this.#abort?.abort(reason);
@@ -212,14 +188,15 @@ export class Opening<Data> implements Timed {
   #finish(): void {
     this.#over = true;
     wheel.set(this, null);
-    this.#stream.off('error', ignore);
-    this.#stream.off('end', this.#onEnd);
-    this.#stream.off('close', this.#onClose);
+    const { stream } = this.#exchange;
+    stream.off('error', ignore);
+    stream.off('end', this.#onEnd);
+    stream.off('close', this.#onClose);
   }
 
   /** Who has ended its side can take no part in a closing handshake: that is a client that has gone away. */
   readonly #onEnd = (): void => {
-    this.#stream.destroy();
+    this.cutOff();
   };
 
   readonly #onClose = (): void => {
@@ -234,33 +211,45 @@ class Asked implements UpgradeRequest {
   readonly target: string;
   readonly path: string;
   readonly host: string;
-  readonly origin: string | undefined;
   readonly subprotocols: readonly string[];
-  readonly headers: IncomingMessage['headers'];
-  readonly remoteAddress: string;
-  readonly remotePort: number;
-  readonly tls: TLSSocket | null;
-  readonly incoming: IncomingMessage;
+  readonly #exchange: Exchange;
   readonly #opening: { signal(): AbortSignal };
 
-  constructor(
-    { target, host, subprotocols }: Request,
-    incoming: IncomingMessage,
-    stream: Duplex,
-    remoteAddress: string,
-    opening: { signal(): AbortSignal },
-  ) {
+  constructor({ target, host, subprotocols }: Request, exchange: Exchange, opening: { signal(): AbortSignal }) {
     this.target = target;
     this.path = pathOf(target);
     this.host = host;
-    this.origin = incoming.headers.origin;
     this.subprotocols = subprotocols;
-    this.headers = incoming.headers;
-    this.remoteAddress = remoteAddress;
-    this.remotePort = (stream as Socket).remotePort ?? 0;
-    this.tls = stream instanceof TLSSocket ? stream : null;
-    this.incoming = incoming;
+    this.#exchange = exchange;
     this.#opening = opening;
+  }
+
+  get origin(): string | undefined {
+    return this.headers.origin;
+  }
+
+  get headers(): UpgradeRequest['headers'] {
+    return this.#exchange.headers;
+  }
+
+  get httpVersion(): UpgradeRequest['httpVersion'] {
+    return this.#exchange.httpVersion;
+  }
+
+  get remoteAddress(): string {
+    return this.#exchange.remoteAddress;
+  }
+
+  get remotePort(): number {
+    return this.#exchange.remotePort;
+  }
+
+  get tls(): UpgradeRequest['tls'] {
+    return this.#exchange.tls;
+  }
+
+  get incoming(): UpgradeRequest['incoming'] {
+    return this.#exchange.incoming;
   }
 
   get signal(): AbortSignal {

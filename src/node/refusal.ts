@@ -33,8 +33,11 @@ export class Refusal implements Timed {
   bucket: number | null = null;
   readonly #stream: Duplex;
 
-  /** @param closed called once, when the stream is closed */
-  constructor(stream: Duplex, answer: readonly Uint8Array[], closed: (refusal: Refusal) => void) {
+  /**
+   * @param answer writes it, and ends the stream
+   * @param closed called once, when the stream is closed
+   */
+  constructor(stream: Duplex, answer: () => void, closed: (refusal: Refusal) => void) {
     this.#stream = stream;
     stream.on('error', ignore);
     stream.on('close', () => {
@@ -42,8 +45,7 @@ export class Refusal implements Timed {
       lingering.delete(this);
       closed(this);
     });
-    for (const part of answer) stream.write(part);
-    stream.end();
+    answer();
     stream.resume();
     wheel.set(this, wheel.now() + LINGER);
     lingering.add(this);

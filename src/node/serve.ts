@@ -1,4 +1,4 @@
-/** `serve`: a WebSocket server over node:http or node:https. */
+/** `serve`: a WebSocket server over node:http or node:https, with HTTP/2 beside HTTP/1.1 where there is TLS. */
 
 import { once } from 'node:events';
 import {
@@ -13,6 +13,10 @@ import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { handshakeLimits, LocalProtocolError } from '../core/index.js';
 import { Endpoint, type EndpointOptions } from './endpoint.js';
+import { H1Exchange } from './h1-exchange.js';
+import type { H2Exchange } from './h2/exchange.js';
+import { type FrontOwner, Http2Front } from './h2/front.js';
+import type { Http2Options } from './h2/options.js';
 import { httpServer } from './http.js';
 import { Newcomers } from './newcomers.js';
 import { pathTest } from './paths.js';
@@ -34,9 +38,18 @@ export interface ServeOptions<Data = unknown> extends EndpointOptions<Data> {
    * ours by default; what it says of header sizes and timeouts of HTTP gives way to ours.
    */
   readonly tls?: HttpsOptions;
+  /**
+   * Whether HTTP/2 is spoken with clients that ask for it by ALPN, so that one connection carries many WebSockets
+   * (RFC 8441) and ordinary requests, or its limits; true by default where there is TLS. Where `tls` has
+   * `ALPNProtocols` or an `ALPNCallback`, those decide what is offered.
+   */
+  readonly http2?: boolean | Http2Options;
   /** The paths, without a query, that take WebSockets; others are answered 404. All paths by default. */
   readonly path?: string | RegExp;
-  /** Answers requests that are not for a WebSocket; by default they get 426. */
+  /**
+   * Answers requests that are not for a WebSocket; by default they get 426, over HTTP/2 405. Those of HTTP/2 come in the
+   * form that node:http2 gives them for this purpose, `Http2ServerRequest` and `Http2ServerResponse`.
+   */
   readonly request?: RequestListener;
 }
 
@@ -46,6 +59,7 @@ export class Server<Data = unknown> extends Endpoint<Data> {
   readonly #options: ServeOptions<Data>;
   readonly #matches: (path: string) => boolean;
   readonly #newcomers: Newcomers;
+  readonly #http2: Http2Front | null = null;
   #address: AddressInfo | string | null = null;
 
   /** @throws LocalProtocolError `INVALID_OPTION`; what node:https fails with for the options of TLS */
@@ -54,10 +68,21 @@ export class Server<Data = unknown> extends Endpoint<Data> {
     checkListening(options);
     this.#options = options;
     this.#matches = pathTest(options.path);
-    this.#http = httpServer(handshakeLimits(options), options.tls, options.request ?? upgradeRequired);
+    const { tls, http2 = tls !== undefined && hasHttp2, request = notForUs } = options;
+    const limits = handshakeLimits(options);
+    this.#http = httpServer(limits, tls, http2 !== false, request);
     this.#newcomers = new Newcomers(this.#http);
     this.#http.on('request', this.#onRequest);
     this.#http.on('upgrade', this.#onUpgrade);
+    if (http2 !== false) {
+      this.#http2 = new Http2Front(
+        this.#http as HttpsServer,
+        http2 === true ? {} : http2,
+        limits,
+        request,
+        this.#front,
+      );
+    }
   }
 
   /** Starts to listen; rejects as `net.Server.listen` fails. */
@@ -89,12 +114,14 @@ export class Server<Data = unknown> extends Endpoint<Data> {
     const stopped = new Promise<void>((resolve) => this.#http.close(() => resolve()));
     this.#http.closeIdleConnections();
     this.#newcomers.close();
+    this.#http2?.close();
     return stopped;
   }
 
   protected override cutOff(): void {
     this.#http.closeAllConnections();
     this.#newcomers.cutOff();
+    this.#http2?.cutOff();
   }
 
   /** While shutting down, a connection is of no use once its request is answered, and need not idle until it ends. */
@@ -107,9 +134,20 @@ export class Server<Data = unknown> extends Endpoint<Data> {
 
   readonly #onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     this.#newcomers.forget(request.socket);
-    if (!asksForWebSocket(request)) this.turnAway(stream, 426);
-    else if (!this.#matches(requestPath(request))) this.turnAway(stream, 404);
-    else this.take(request, stream, head);
+    const exchange = new H1Exchange(request, stream, head);
+    if (!asksForWebSocket(request)) this.turnAway(exchange, 426);
+    else if (!this.#matches(requestPath(request))) this.turnAway(exchange, 404);
+    else this.take(exchange);
+  };
+
+  readonly #front: FrontOwner = {
+    onConnection: (socket) => this.#newcomers.forget(socket),
+    onConnect: (exchange: H2Exchange) => {
+      const { path } = exchange;
+      // Without one it is no request for a WebSocket, and the handshake says what is wrong with it.
+      if (path !== null && !this.#matches(path)) this.turnAway(exchange, 404);
+      else this.take(exchange);
+    },
   };
 }
 
@@ -126,9 +164,9 @@ export async function serve<Data = unknown>(options: ServeOptions<Data> = {}): P
   return server;
 }
 
-type Listening = Pick<ServeOptions, 'port' | 'hostname' | 'socketPath' | 'backlog' | 'tls'>;
+type Listening = Pick<ServeOptions, 'port' | 'hostname' | 'socketPath' | 'backlog' | 'tls' | 'http2'>;
 
-function checkListening({ port, hostname, socketPath, backlog, tls }: Listening): void {
+function checkListening({ port, hostname, socketPath, backlog, tls, http2 = false }: Listening): void {
   if (socketPath !== undefined && (typeof socketPath !== 'string' || socketPath === '')) {
     throw invalid('socketPath must be the path of a socket');
   }
@@ -141,15 +179,31 @@ function checkListening({ port, hostname, socketPath, backlog, tls }: Listening)
   if (tls !== undefined && (typeof tls !== 'object' || tls === null)) {
     throw invalid('tls must be an object of options for node:https');
   }
+  if (typeof http2 !== 'boolean' && (typeof http2 !== 'object' || http2 === null)) {
+    throw invalid('http2 must be a boolean or an object of limits');
+  }
+  if (http2 !== false && tls === undefined) {
+    throw invalid('http2 needs tls; without, attach to a server of node:http2');
+  }
 }
 
 function invalid(message: string): LocalProtocolError {
   return new LocalProtocolError('INVALID_OPTION', message);
 }
 
-const upgradeRequired: RequestListener = (_request, response) => {
-  // RFC 9110 §7.8: whoever sends Upgrade names it in Connection; what node:http would say there must not get lost.
-  const connection = response.shouldKeepAlive ? 'Upgrade' : 'close, Upgrade';
-  response.writeHead(426, { connection, upgrade: 'websocket', 'content-type': 'text/plain; charset=utf-8' });
-  response.end(`${STATUS_CODES[426]}: this is a WebSocket server\n`);
+/** Bun and Deno have servers of HTTP/2 that differ too much. */
+const hasHttp2 = process.versions['bun'] === undefined && process.versions['deno'] === undefined;
+
+const notForUs: RequestListener = ({ httpVersionMajor }, response) => {
+  // RFC 9110 §15.5.22: a 426 names what to upgrade to, which HTTP/2 has no field for. CONNECT is what it takes there.
+  if (httpVersionMajor === 2) {
+    response.writeHead(405, { allow: 'CONNECT', 'content-type': TEXT });
+  } else {
+    // RFC 9110 §7.8: whoever sends Upgrade names it in Connection; what node:http would say there must not get lost.
+    const connection = response.shouldKeepAlive ? 'Upgrade' : 'close, Upgrade';
+    response.writeHead(426, { connection, upgrade: 'websocket', 'content-type': TEXT });
+  }
+  response.end(`${STATUS_CODES[response.statusCode]}: this is a WebSocket server\n`);
 };
+
+const TEXT = 'text/plain; charset=utf-8';

@@ -13,6 +13,8 @@ export interface TransportOwner {
   onSharedData(chunk: Buffer): void;
   /** The peer will send no more. */
   onEnd(): void;
+  /** The peer is about to end what carries this and others, and waits for them to end first. */
+  onGoingAway(): void;
   /** The transport failed; `onClose` follows. */
   onError(error: Error): void;
   /** Nothing follows. */
@@ -42,7 +44,7 @@ export interface Transport {
   readonly destroyed: boolean;
 }
 
-/** A stream of Node.js: TLS, HTTP/2, anything that a user brings. */
+/** A stream of Node.js: TLS, anything that a user brings; h2/transport.ts has what is different for HTTP/2. */
 export class StreamTransport implements Transport {
   readonly #stream: Duplex;
   readonly #owner: TransportOwner;

@@ -1,6 +1,7 @@
 /** What `upgrade` is asked and what it answers. */
 
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Http2ServerRequest } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
 import type { HeaderList } from '../core/index.js';
 
@@ -16,16 +17,18 @@ export interface UpgradeRequest {
   readonly origin: string | undefined;
   /** Subprotocols in the client's order of preference. */
   readonly subprotocols: readonly string[];
-  /** The header fields, names in lower case, as node:http joins them. */
-  readonly headers: IncomingMessage['headers'];
+  /** The header fields, names in lower case, as node:http joins them; over HTTP/2 with a Host, and no pseudo-headers. */
+  readonly headers: IncomingHttpHeaders;
+  /** The version of HTTP that carries the WebSocket. */
+  readonly httpVersion: '1.1' | '2.0';
   /** The IP address of the client, '' where there is none. */
   readonly remoteAddress: string;
   /** The port of the client, 0 where there is none. */
   readonly remotePort: number;
-  /** The connection's TLS, null without: `servername`, `alpnProtocol`, `authorized`, `getPeerCertificate()`. */
+  /** The connection's TLS, which over HTTP/2 others share, null without: `servername`, `alpnProtocol`, `authorized`, `getPeerCertificate()`. */
   readonly tls: TLSSocket | null;
-  /** The request as node:http has it, for what works on that: sessions, cookies. */
-  readonly incoming: IncomingMessage;
+  /** The request as node:http or node:http2 has it, for what works on that: sessions, cookies. */
+  readonly incoming: IncomingMessage | Http2ServerRequest;
   /**
    * Aborted when the answer no longer matters: the client has gone away, the handshake has timed out, the server
    * closes. What `upgrade` does then is ignored, throwing included.

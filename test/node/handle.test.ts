@@ -41,6 +41,8 @@ class Owner implements TransportOwner {
   onEnd(): void {
     this.ended++;
   }
+
+  onGoingAway(): void {}
   onError(error: Error): void {
     this.errors.push(error);
   }

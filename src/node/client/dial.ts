@@ -24,9 +24,10 @@ import {
   Request,
 } from '../../core/index.js';
 import { type DeflateOption, deflateFor } from '../deflate.js';
+import { headersObject } from '../headers.js';
 import { asError } from '../thrown.js';
 import { type Timed, wheel } from '../wheel.js';
-import { HandshakeError, type HandshakeErrorInit, headersObject } from './handshake-error.js';
+import { HandshakeError, type HandshakeErrorInit } from './handshake-error.js';
 import { parseTarget, type Target } from './target.js';
 import { complainsOfPlainHttp, isNotTls, isTlsAlert } from './tls-faults.js';
 import { openTransport, readyEvent, type TransportOptions } from './transport.js';

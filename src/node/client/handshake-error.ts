@@ -1,7 +1,6 @@
 /** The one error of an opening handshake that came to nothing. */
 
 import type { IncomingHttpHeaders } from 'node:http';
-import type { HeaderList } from '../../core/index.js';
 
 /** What a `HandshakeError` knows besides its code and message. */
 export interface HandshakeErrorInit {
@@ -43,17 +42,4 @@ export class HandshakeError extends Error {
     this.headers = init.headers ?? {};
     this.body = init.body ?? Buffer.alloc(0);
   }
-}
-
-/** Header fields as an object without a prototype: a field may be called anything. */
-export function headersObject(list: HeaderList): IncomingHttpHeaders {
-  const headers: Record<string, string | string[]> = Object.create(null);
-  for (const [name, value] of list) {
-    const key = name.toLowerCase();
-    const before = headers[key];
-    // RFC 9110 §5.3: Set-Cookie is the one field whose values cannot be joined.
-    if (key === 'set-cookie') headers[key] = [...((before as string[] | undefined) ?? []), value];
-    else headers[key] = before === undefined ? value : `${before}, ${value}`;
-  }
-  return headers;
 }

@@ -1,0 +1,144 @@
+/** An extended CONNECT on a stream of node:http2, at the server. */
+
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Http2ServerRequest, ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import {
+  type AcceptConnection,
+  ConnectionType,
+  H2Handshake,
+  type H2Output,
+  type Handshake,
+  type HandshakeOptions,
+  type HeaderList,
+  type RejectConnection,
+  RejectData,
+  type Request,
+} from '../../core/index.js';
+import type { Exchange, Refuse } from '../exchange.js';
+import { fieldsOf, pairsOf } from '../headers.js';
+import { pathOf } from '../paths.js';
+import { warn } from '../thrown.js';
+import { INTERNAL_ERROR, NO_ERROR } from './codes.js';
+import { http2 } from './module.js';
+
+const EMPTY = new Uint8Array(0);
+
+/** The fields of a request as node:http2 has read them. */
+export interface ReceivedHeaders {
+  readonly headers: IncomingHttpHeaders;
+  /** Names and values by turns. */
+  readonly rawHeaders: readonly string[];
+}
+
+export class H2Exchange implements Exchange {
+  readonly httpVersion = '2.0';
+  readonly stream: ServerHttp2Stream;
+  readonly head = EMPTY;
+  readonly remoteAddress: string;
+  readonly #received: ReceivedHeaders;
+  #handshake!: H2Handshake;
+  #headers: IncomingHttpHeaders | null = null;
+  #incoming: Http2ServerRequest | null = null;
+
+  constructor(stream: ServerHttp2Stream, received: ReceivedHeaders) {
+    this.stream = stream;
+    this.#received = received;
+    this.remoteAddress = this.#socket?.remoteAddress ?? '';
+  }
+
+  /** The path asked for, or null where it is not for a WebSocket. */
+  get path(): string | null {
+    const { ':protocol': protocol, ':path': path } = this.#received.headers;
+    return String(protocol).toLowerCase() === 'websocket' && path !== undefined ? pathOf(String(path)) : null;
+  }
+
+  /** As those of a request of HTTP/1.1. */
+  get headers(): IncomingHttpHeaders {
+    if (this.#headers === null) {
+      const { headers } = this.#received;
+      const fields = Object.entries(headers).filter(([name]) => !name.startsWith(':'));
+      this.#headers = { host: String(headers[':authority']), ...Object.fromEntries(fields) };
+    }
+    return this.#headers;
+  }
+
+  /** Made when somebody asks for it: few do. */
+  get incoming(): Http2ServerRequest {
+    if (this.#incoming === null) {
+      const { headers, rawHeaders } = this.#received;
+      this.#incoming = new (http2().Http2ServerRequest)(this.stream, headers, {}, rawHeaders as string[]);
+    }
+    return this.#incoming;
+  }
+
+  get remotePort(): number {
+    return this.#socket?.remotePort ?? 0;
+  }
+
+  get tls(): TLSSocket | null {
+    return this.stream.session?.encrypted ? (this.#socket as TLSSocket) : null;
+  }
+
+  get isGone(): boolean {
+    return this.stream.destroyed || this.stream.closed;
+  }
+
+  take(): boolean {
+    // Where others serve the same sessions, one of them may have answered.
+    return !this.isGone && !this.stream.headersSent;
+  }
+
+  turnedAway(statusCode: number, headers: HeaderList = []): Refuse {
+    const fields = headers.map(([name, value]) => [name.toLowerCase(), value] as const);
+    return this.#refusal(
+      { headers: [[':status', String(statusCode)], ...fields], data: EMPTY, endStream: true },
+      EMPTY,
+    );
+  }
+
+  begin(options: HandshakeOptions): Handshake {
+    this.#handshake = new H2Handshake(ConnectionType.SERVER, options);
+    return this.#handshake;
+  }
+
+  receive(): Request {
+    this.#handshake.receiveHeaders(pairsOf(this.#received.rawHeaders), this.stream.endAfterHeaders);
+    return this.#handshake.nextEvent() as Request;
+  }
+
+  accept(event: AcceptConnection): void {
+    this.#respond(this.#handshake.send(event));
+  }
+
+  refuse(event: RejectConnection, body: Uint8Array): Refuse {
+    const answer = this.#handshake.send(event);
+    if (event.hasBody) this.#handshake.send(new RejectData(body));
+    return this.#refusal(answer, body);
+  }
+
+  #refusal(answer: H2Output, body: Uint8Array): Refuse {
+    return () => {
+      if (this.isGone) return;
+      try {
+        this.#respond(answer);
+        if (!answer.endStream) this.stream.end(body);
+        // RFC 9113 §8.1: what the client still sends need not be waited for.
+        this.stream.close(NO_ERROR);
+      } catch (error) {
+        // A field that HTTP/2, or node:http2, does not have twice.
+        warn(error);
+        this.stream.close(INTERNAL_ERROR);
+      }
+    };
+  }
+
+  #respond({ headers, endStream }: H2Output): void {
+    this.stream.respond(fieldsOf(headers ?? []), { endStream });
+  }
+
+  get #socket(): Partial<Socket> | undefined {
+    return this.stream.session?.socket;
+  }
+}

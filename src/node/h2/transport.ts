@@ -1,0 +1,76 @@
+/**
+ * A stream of node:http2 under a link. Its window is what holds the peer: a stream that is paused gives none back, and
+ * node:http2 gives back that of the session whether streams are read or not, so that none holds up another.
+ */
+
+import type { Http2Session, Http2Stream } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import { StreamTransport, type TransportOwner } from '../transport.js';
+import { CANCEL, NO_ERROR } from './codes.js';
+
+/** Streams that were reset from here. */
+const cancelled = new WeakSet<Http2Stream>();
+
+/** Whoever is told that a session is about to end; one listener serves all streams of a session. */
+const onSessions = new WeakMap<Http2Session, Set<TransportOwner>>();
+
+export function isHttp2Stream(stream: Duplex): stream is Http2Stream {
+  return typeof (stream as Partial<Http2Stream>).rstCode === 'number';
+}
+
+/** Whether it was the peer, or node:http2 on account of the peer, that reset a stream. */
+export function wasReset(stream: Http2Stream): boolean {
+  return stream.rstCode !== NO_ERROR && !cancelled.has(stream);
+}
+
+/** Resets a stream as a TCP connection would be (RFC 8441 §5). */
+export function cancel(stream: Http2Stream): void {
+  if (!stream.closed) {
+    cancelled.add(stream);
+    stream.close(CANCEL);
+  }
+  stream.destroy();
+}
+
+export class Http2Transport extends StreamTransport {
+  readonly #stream: Http2Stream;
+  readonly #owner: TransportOwner;
+
+  constructor(stream: Http2Stream, owner: TransportOwner) {
+    super(stream, owner);
+    this.#stream = stream;
+    this.#owner = owner;
+  }
+
+  override start(): void {
+    super.start();
+    const { session } = this.#stream;
+    if (session === undefined) return;
+    const owners = ownersOn(session);
+    owners.add(this.#owner);
+    this.#stream.on('close', () => owners.delete(this.#owner));
+    // It came while the handshake was under way.
+    if (session.closed) this.#owner.onGoingAway();
+  }
+
+  override destroy(): void {
+    cancel(this.#stream);
+  }
+
+  /** What the peer has closed takes nothing any more, though there may be something to read yet. */
+  override get destroyed(): boolean {
+    return this.#stream.destroyed || this.#stream.closed;
+  }
+}
+
+function ownersOn(session: Http2Session): Set<TransportOwner> {
+  const found = onSessions.get(session);
+  if (found !== undefined) return found;
+  const owners = new Set<TransportOwner>();
+  onSessions.set(session, owners);
+  session.on('goaway', (code) => {
+    // With an error the session is over at once.
+    if (code === NO_ERROR) for (const owner of owners) owner.onGoingAway();
+  });
+  return owners;
+}
