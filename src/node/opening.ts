@@ -12,6 +12,7 @@ import {
   type Request,
 } from '../core/index.js';
 import type { Exchange, Refuse } from './exchange.js';
+import { cutOff } from './h2/transport.js';
 import type { OriginTest } from './origins.js';
 import { pathOf } from './paths.js';
 import { ignore } from './refusal.js';
@@ -122,7 +123,7 @@ export class Opening<Data> implements Timed {
 
   /** Closes the stream, without an answer. */
   cutOff(): void {
-    this.#exchange.stream.destroy();
+    cutOff(this.#exchange.stream);
   }
 
   /** The request's `signal`, which is not made before somebody asks for it. */

@@ -2,8 +2,10 @@
 
 import type { IncomingHttpHeaders } from 'node:http';
 import { Connection, ConnectionConfig, type ConnectionOptions, ConnectionType } from '../../core/index.js';
+import { cutOff } from '../h2/transport.js';
 import { type Handlers, Session } from '../handlers.js';
 import type { Peer } from '../peer.js';
+import { ignore } from '../refusal.js';
 import { Dial, type DialOptions } from './dial.js';
 
 /** How a client connects, and its limits. */
@@ -17,6 +19,8 @@ export interface Accepted {
   readonly protocol: string;
   /** The fields of its answer but for the handshake's own, names in lower case, as node:http joins them. */
   readonly headers: IncomingHttpHeaders;
+  /** The version of HTTP that carries the WebSocket. */
+  readonly httpVersion: '1.1' | '2.0';
 }
 
 /** How to connect, and what to do with the connection. */
@@ -44,11 +48,11 @@ export function connect<Data = unknown>(url: string | URL, options: ConnectOptio
         reject(error);
         return;
       }
-      const { stream, head, extensions, protocol, headers, remoteAddress } = dialed;
+      const { stream, head, extensions, protocol, headers, httpVersion, remoteAddress } = dialed;
       try {
-        options.accepted?.({ protocol, headers });
+        options.accepted?.({ protocol, headers, httpVersion });
       } catch (thrown) {
-        stream.on('error', () => {}).destroy();
+        cutOff(stream.on('error', ignore));
         reject(thrown);
         return;
       }

@@ -1,13 +1,10 @@
 /**
- * The client's side of an opening handshake: opens the stream, sends the request and reads the answer (RFC 6455 §4.1).
- *
- * Nothing that comes meanwhile piles up: every chunk is read at once, its header block is bounded, and the body of a
- * refusal is cut off. The bytes after a 101 go to whoever takes the stream over, which happens within the event that
- * brought them, so that none can come in between.
+ * The client's side of an opening handshake: chooses the version of HTTP, has the request sent, and reads the answer
+ * (RFC 6455 §4.1, RFC 8441 §5). The body of a refusal is cut off.
  */
 
 import { type IncomingHttpHeaders, STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
+import type { ClientHttp2Session } from 'node:http2';
 import { unescape as percentDecode } from 'node:querystring';
 import type { Duplex } from 'node:stream';
 import {
@@ -15,8 +12,9 @@ import {
   ConnectionState,
   ConnectionType,
   type Extension,
-  H1Handshake,
+  type Handshake,
   type HandshakeLimits,
+  type HandshakeOptions,
   type HeaderList,
   LocalProtocolError,
   type RejectConnection,
@@ -27,10 +25,14 @@ import { type DeflateOption, deflateFor } from '../deflate.js';
 import { headersObject } from '../headers.js';
 import { asError } from '../thrown.js';
 import { type Timed, wheel } from '../wheel.js';
+import { H1Route } from './h1-route.js';
+import { H2Route } from './h2-route.js';
 import { HandshakeError, type HandshakeErrorInit } from './handshake-error.js';
+import type { Arrival, Route, RouteOwner } from './route.js';
+import { GivenSession, SharedSessions } from './shared-sessions.js';
 import { parseTarget, type Target } from './target.js';
-import { complainsOfPlainHttp, isNotTls, isTlsAlert } from './tls-faults.js';
-import { openTransport, readyEvent, type TransportOptions } from './transport.js';
+import { complainsOfPlainHttp, isNotTls } from './tls-faults.js';
+import type { TransportOptions } from './transport.js';
 
 /** How to connect, and within which limits; times in milliseconds, sizes in bytes. */
 export interface DialOptions extends TransportOptions, Partial<HandshakeLimits>, DeflateOption {
@@ -42,20 +44,24 @@ export interface DialOptions extends TransportOptions, Partial<HandshakeLimits>,
   readonly origin?: string;
   /** Gives up while the handshake is under way; afterwards it does nothing. */
   readonly signal?: AbortSignal;
+  /**
+   * Speaks HTTP/2 (RFC 8441): true for a session that is shared by all that connect to the same server with the same
+   * options, opened with the first and closed some time after the last; or a session of your own, which is left open.
+   * Without TLS the server has to know that HTTP/2 comes. False, HTTP/1.1, by default.
+   */
+  readonly http2?: boolean | ClientHttp2Session;
+  /** Whether HTTP/1.1 will do where the server does not take WebSockets over HTTP/2; false by default. */
+  readonly allowHTTP1?: boolean;
 }
 
 /** A handshake that succeeded. */
-export interface Dialed {
-  /** Must be read from at once. */
-  readonly stream: Duplex;
-  /** What followed the 101. */
-  readonly head: Uint8Array;
+export interface Dialed extends Arrival {
+  readonly httpVersion: '1.1' | '2.0';
   readonly extensions: readonly Extension[];
   /** The subprotocol chosen, '' for none. */
   readonly protocol: string;
-  /** The fields of the 101 but for the handshake's own, as node:http joins them. */
+  /** The fields of the answer but for the handshake's own, as node:http joins them. */
   readonly headers: IncomingHttpHeaders;
-  readonly remoteAddress: string;
 }
 
 /** The most of a refusal's body that is read, in bytes. */
@@ -72,18 +78,16 @@ interface Refusal {
 }
 
 /** One opening handshake. */
-export class Dial implements Timed {
+export class Dial implements Timed, RouteOwner {
   bucket: number | null = null;
   readonly target: Target;
   readonly #options: DialOptions;
   readonly #mustChoose: boolean;
-  readonly #handshake: H1Handshake;
-  readonly #request: Uint8Array;
+  readonly #request: Request;
+  readonly #settings: HandshakeOptions;
   readonly #done: (error: HandshakeError | null, dialed: Dialed | null) => void;
-  #stream: Duplex | null = null;
-  #waitsFor = 'a connection';
-  #sent = false;
-  #heard = false;
+  #route: Route;
+  #started = 0;
   #refusal: Refusal | null = null;
   #over = false;
 
@@ -107,19 +111,15 @@ export class Dial implements Timed {
     this.#mustChoose = mustChoose;
     this.#done = done;
     const deflate = deflateFor(ConnectionType.CLIENT, options);
-    this.#handshake = new H1Handshake(ConnectionType.CLIENT, {
-      ...options,
-      extensions: deflate === null ? [] : [deflate],
-    });
+    this.#settings = { ...options, extensions: deflate === null ? [] : [deflate] };
     const { host, pathname, search } = this.target.url;
-    this.#request = this.#handshake.send(
-      new Request({
-        host,
-        target: pathname + search,
-        subprotocols: typeof protocols === 'string' ? [protocols] : [...protocols],
-        extraHeaders: requestHeaders(this.target.url, options),
-      }),
-    );
+    this.#request = new Request({
+      host,
+      target: pathname + search,
+      subprotocols: typeof protocols === 'string' ? [protocols] : [...protocols],
+      extraHeaders: requestHeaders(this.target.url, options),
+    });
+    this.#route = this.#firstRoute();
   }
 
   /** Begins; `handshakeTimeout` runs from here. */
@@ -130,8 +130,9 @@ export class Dial implements Timed {
       return;
     }
     signal?.addEventListener('abort', this.#onAbort, { once: true });
-    this.onDeadline(wheel.now());
-    process.nextTick(this.#open);
+    this.#started = wheel.now();
+    this.onDeadline(this.#started);
+    this.#route.open();
   }
 
   /** Gives up, unless it is over. */
@@ -145,90 +146,13 @@ export class Dial implements Timed {
       return;
     }
     this.#handshake.handleTimeout(now);
-    if (this.#handshake.state === ConnectionState.CLOSED) this.#read();
+    if (this.#handshake.state === ConnectionState.CLOSED) this.onProgress();
     else this.#armDeadline();
   }
 
-  #armDeadline(): void {
-    const whole = this.#handshake.nextDeadline() ?? Number.POSITIVE_INFINITY;
-    wheel.set(this, Math.min(whole, this.#refusal?.deadline ?? Number.POSITIVE_INFINITY));
-  }
+  // What the route says.
 
-  readonly #onAbort = (): void => this.abort(this.#options.signal?.reason);
-
-  readonly #open = (): void => {
-    if (this.#over) return;
-    try {
-      const opening = openTransport(this.target, this.#options);
-      if ('then' in opening) opening.then(this.#attach, this.#onError);
-      else this.#attach(opening);
-    } catch (error) {
-      this.#onError(error);
-    }
-  };
-
-  readonly #attach = (stream: Duplex): void => {
-    this.#stream = stream;
-    if (this.#over) {
-      this.#cutOff();
-      return;
-    }
-    stream.on('error', this.#onError);
-    stream.on('close', this.#onClose);
-    const ready = readyEvent(stream);
-    if (stream.destroyed) this.#onClose();
-    else if (ready === null) this.#onReady();
-    else {
-      if (ready === 'secureConnect') this.#waitsFor = 'a TLS connection';
-      stream.once(ready, this.#onReady);
-    }
-  };
-
-  readonly #onReady = (): void => {
-    if (this.#over) return;
-    const stream = this.#stream as Duplex;
-    if ('setNoDelay' in stream) (stream as Socket).setNoDelay(true);
-    this.#waitsFor = 'an answer';
-    this.#sent = true;
-    stream.on('data', this.#onData);
-    stream.on('end', this.#onEnd);
-    stream.write(this.#request);
-  };
-
-  readonly #onData = (chunk: Buffer): void => {
-    if (!this.#heard && !this.target.secure && isTlsAlert(chunk)) {
-      this.#fail('TLS_EXPECTED', 'the server speaks TLS: its URL begins with wss:');
-      return;
-    }
-    this.#heard = true;
-    // What it returns asks for patience that is never needed: what has come is read here and now.
-    this.#handshake.receiveData(chunk);
-    this.#read();
-  };
-
-  readonly #onEnd = (): void => {
-    this.#handshake.receiveData(null);
-    this.#read();
-  };
-
-  readonly #onError = (thrown: unknown): void => {
-    const error = asError(thrown);
-    if (this.#refusal !== null) {
-      this.#refused(error);
-    } else if (this.target.secure && !this.#sent && isNotTls(error)) {
-      this.#fail('TLS_NOT_SPOKEN', 'the server does not speak TLS: its URL begins with ws:', { cause: error });
-    } else {
-      this.#fail('CONNECTION_FAILED', `the connection failed: ${describe(error)}`, { cause: error });
-    }
-  };
-
-  readonly #onClose = (): void => {
-    if (this.#refusal !== null) this.#refused();
-    else this.#fail('CONNECTION_FAILED', `the connection was closed while waiting for ${this.#waitsFor}`);
-  };
-
-  /** Goes on with what has come. */
-  #read(): void {
+  onProgress(): void {
     try {
       for (const event of this.#handshake.events()) {
         if (event.type === 'accept') {
@@ -244,25 +168,80 @@ export class Dial implements Timed {
     }
   }
 
+  onError(thrown: unknown): void {
+    const error = asError(thrown);
+    if (this.#refusal !== null) {
+      this.#refused(error);
+    } else if (this.target.secure && !this.#route.sent && isNotTls(error)) {
+      this.#fail('TLS_NOT_SPOKEN', 'the server does not speak TLS: its URL begins with ws:', { cause: error });
+    } else {
+      this.#fail('CONNECTION_FAILED', `the connection failed: ${describe(error)}`, { cause: error });
+    }
+  }
+
+  onClose(): void {
+    if (this.#refusal !== null) this.#refused();
+    else this.#fail('CONNECTION_FAILED', `the connection was closed while waiting for ${this.#route.waitsFor}`);
+  }
+
+  onFailure(code: string, message: string, init?: HandshakeErrorInit): void {
+    this.#fail(code, message, init);
+  }
+
+  onlyHttp1(code: string, message: string, init?: HandshakeErrorInit, stream: Duplex | null = null): void {
+    if (this.#options.allowHTTP1 !== true || this.#over) {
+      stream?.destroy();
+      this.#fail(code, message, init);
+      return;
+    }
+    this.#route.cutOff();
+    this.#route = this.#routeByHttp1(stream);
+    // One deadline for both.
+    this.#handshake.handleTimeout(this.#started);
+    this.#armDeadline();
+    this.#route.open();
+  }
+
+  get #handshake(): Handshake {
+    return this.#route.handshake;
+  }
+
+  #firstRoute(): Route {
+    const { http2 = false, allowHTTP1 = false } = this.#options;
+    if (typeof allowHTTP1 !== 'boolean') throw invalid('allowHTTP1 must be a boolean');
+    if (http2 === false) return this.#routeByHttp1(null);
+    if (http2 !== true && typeof (http2 as Partial<ClientHttp2Session> | null)?.request !== 'function') {
+      throw invalid('http2 must be a boolean or a client session of node:http2');
+    }
+    const source =
+      http2 === true ? new SharedSessions(this.target, this.#options, allowHTTP1) : new GivenSession(http2);
+    return new H2Route(this.#request, this.#settings, this.target.secure, source, this);
+  }
+
+  #routeByHttp1(stream: Duplex | null): Route {
+    return new H1Route(this.#request, this.#settings, this.target, this.#options, this, stream);
+  }
+
+  readonly #onAbort = (): void => this.abort(this.#options.signal?.reason);
+
+  #armDeadline(): void {
+    const whole = this.#handshake.nextDeadline() ?? Number.POSITIVE_INFINITY;
+    wheel.set(this, Math.min(whole, this.#refusal?.deadline ?? Number.POSITIVE_INFINITY));
+  }
+
   #accepted({ subprotocol, extraHeaders }: AcceptConnection): void {
     const offered = this.#handshake.request?.subprotocols ?? [];
     if (this.#mustChoose && subprotocol === null && offered.length > 0) {
       this.#fail('MISSING_SUBPROTOCOL', 'the server chose none of the subprotocols that were offered');
       return;
     }
-    const stream = this.#stream as Duplex;
     this.#finish();
-    stream.off('data', this.#onData);
-    stream.off('end', this.#onEnd);
-    stream.off('error', this.#onError);
-    stream.off('close', this.#onClose);
     this.#done(null, {
-      stream,
-      head: this.#handshake.trailingData,
+      ...this.#route.arrive(),
+      httpVersion: this.#route.httpVersion,
       extensions: this.#handshake.extensions,
       protocol: subprotocol ?? '',
       headers: headersObject(extraHeaders),
-      remoteAddress: (stream as Partial<Socket>).remoteAddress ?? '',
     });
   }
 
@@ -294,7 +273,8 @@ export class Dial implements Timed {
     } else if (!this.target.secure && complainsOfPlainHttp(event, body)) {
       this.#fail('TLS_EXPECTED', `the server speaks TLS: its URL begins with wss: (${status})`, init);
     } else {
-      this.#fail('UNEXPECTED_RESPONSE', `the server answered ${status} in place of 101 Switching Protocols`, init);
+      const wanted = this.#route.httpVersion === '1.1' ? '101 Switching Protocols' : '200 OK';
+      this.#fail('UNEXPECTED_RESPONSE', `the server answered ${status} in place of ${wanted}`, init);
     }
   }
 
@@ -304,8 +284,8 @@ export class Dial implements Timed {
     if (this.#refusal !== null) {
       this.#refused(error);
     } else if (code === 'HANDSHAKE_TIMEOUT') {
-      this.#fail(code, `${error.message}; it waited for ${this.#waitsFor}`, { cause: error });
-    } else if (code === 'UNEXPECTED_EOF' && !this.#heard && this.#maySpeakTls()) {
+      this.#fail(code, `${error.message}; it waited for ${this.#route.waitsFor}`, { cause: error });
+    } else if (code === 'UNEXPECTED_EOF' && !this.#route.heard && this.#maySpeakTls()) {
       const message = 'the server closed the connection without a word: it may speak TLS, with a URL of wss:';
       this.#fail('TLS_EXPECTED', message, { cause: error });
     } else {
@@ -316,13 +296,14 @@ export class Dial implements Timed {
   /** Whether the other end of a plain connection could be a server for TLS. */
   #maySpeakTls(): boolean {
     const { socketPath, createConnection } = this.#options;
-    return !this.target.secure && socketPath === undefined && createConnection === undefined;
+    const isTcp = socketPath === undefined && createConnection === undefined;
+    return !this.target.secure && isTcp && this.#route.httpVersion === '1.1';
   }
 
   #fail(code: string, message: string, init: HandshakeErrorInit = {}): void {
     if (this.#over) return;
     this.#finish();
-    this.#cutOff();
+    this.#route.cutOff();
     const error = new HandshakeError(code, message, init);
     // Whoever gives up is not called back within that call.
     process.nextTick(() => this.#done(error, null));
@@ -333,19 +314,7 @@ export class Dial implements Timed {
     wheel.set(this, null);
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
   }
-
-  #cutOff(): void {
-    const stream = this.#stream;
-    if (stream === null) return;
-    stream.off('data', this.#onData);
-    stream.off('end', this.#onEnd);
-    stream.on('error', ignore);
-    stream.destroy();
-  }
 }
-
-/** All has been said. */
-function ignore(): void {}
 
 /** What the system says. That every address of a name failed is an AggregateError, which has no message of its own. */
 function describe(error: Error): string {
@@ -360,7 +329,7 @@ function requestHeaders(url: URL, { headers = {}, origin }: DialOptions): Header
   const list = [...(isIterable(headers) ? headers : Object.entries(headers))];
   const has = (name: string) => list.some(([found]) => String(found).toLowerCase() === name);
   if (origin !== undefined) {
-    if (has('origin')) throw new LocalProtocolError('INVALID_OPTION', 'origin is given twice: in headers too');
+    if (has('origin')) throw invalid('origin is given twice: in headers too');
     list.push(['Origin', origin]);
   }
   if ((url.username !== '' || url.password !== '') && !has('authorization')) {
@@ -368,6 +337,10 @@ function requestHeaders(url: URL, { headers = {}, origin }: DialOptions): Header
     list.push(['Authorization', `Basic ${Buffer.from(credentials).toString('base64')}`]);
   }
   return list;
+}
+
+function invalid(message: string): LocalProtocolError {
+  return new LocalProtocolError('INVALID_OPTION', message);
 }
 
 function isIterable<T>(value: object | Iterable<T>): value is Iterable<T> {

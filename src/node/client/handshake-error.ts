@@ -14,12 +14,14 @@ export interface HandshakeErrorInit {
  * A client's opening handshake failed; its socket is closed. `code` is one of
  *
  * - `REDIRECT` a 3xx, which is never followed: the message names the Location;
- * - `UNEXPECTED_RESPONSE` any other HTTP response than 101;
+ * - `UNEXPECTED_RESPONSE` any other HTTP response than 101, over HTTP/2 than 2xx;
  * - `TLS_EXPECTED` a ws: URL, and the server speaks TLS, or closed without a word, as some do that speak TLS (the
  *   message tells the two apart);
  * - `TLS_NOT_SPOKEN` a wss: URL, and the server does not speak TLS;
  * - `CONNECTION_FAILED` no connection, or it broke: `cause` has the system's code (`ECONNREFUSED`) or that of the
  *   certificate's fault (`DEPTH_ZERO_SELF_SIGNED_CERT`);
+ * - `HTTP2_NOT_SPOKEN`, `CONNECT_PROTOCOL_DISABLED` HTTP/2 was asked for, and the server does not speak it, or does not
+ *   take WebSockets over it; `HTTP_1_1_REQUIRED` it takes this one by HTTP/1.1 alone;
  * - `HANDSHAKE_TIMEOUT`, `ABORTED`;
  * - `MISSING_SUBPROTOCOL` subprotocols were offered and none was chosen, where that is not allowed;
  * - or a code of `RemoteProtocolError`, which then is the `cause`: `INVALID_ACCEPT`, `HEADERS_TOO_LARGE`.

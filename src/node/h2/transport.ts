@@ -32,6 +32,12 @@ export function cancel(stream: Http2Stream): void {
   stream.destroy();
 }
 
+/** Cuts off a stream of any kind. */
+export function cutOff(stream: Duplex): void {
+  if (isHttp2Stream(stream)) cancel(stream);
+  else stream.destroy();
+}
+
 export class Http2Transport extends StreamTransport {
   readonly #stream: Http2Stream;
   readonly #owner: TransportOwner;
