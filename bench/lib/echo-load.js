@@ -5,19 +5,19 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { connect } from 'node:net';
-import { connect as connectTls } from 'node:tls';
 import { BINARY, frame, payloads, TEXT } from './frames.js';
+import { H2Way, h1Way } from './ways.js';
 
 export class EchoLoad {
   #clients = [];
+  #session = null;
 
   /**
    * @param {number} port on the loopback address
-   * @param {{ connections: number, inFlight: number, size: number, text?: boolean, tls?: boolean }} workload
+   * @param {{ connections: number, inFlight: number, size: number, text?: boolean, tls?: boolean, http2?: boolean }} workload
+   *   with `http2` all go over one session, with TLS
    */
-  constructor(port, { connections, inFlight, size, text = false, tls = false }) {
+  constructor(port, { connections, inFlight, size, text = false, tls = false, http2 = false }) {
     const payload = text ? payloads.ascii(size) : randomBytes(size);
     const opcode = text ? TEXT : BINARY;
     const masked = Buffer.from(frame(payload, { opcode }));
@@ -25,9 +25,11 @@ export class EchoLoad {
     // Sent and expected in a row, so that any number of frames is one slice.
     const requests = Buffer.concat(Array(inFlight).fill(masked));
     const responses = Buffer.concat(Array(inFlight + 1).fill(echoed));
+    this.#session = http2 ? new H2Way(port) : null;
+    const open = this.#session === null ? () => h1Way(port, tls) : () => this.#session.open();
     for (let i = 0; i < connections; i++) {
       const bytes = { requests, responses, sent: masked.length, back: echoed.length };
-      this.#clients.push(new Client(port, { inFlight, tls, ...bytes }));
+      this.#clients.push(new Client({ inFlight, open, ...bytes }));
     }
   }
 
@@ -53,6 +55,12 @@ export class EchoLoad {
 
   close() {
     for (const client of this.#clients) client.close();
+    this.#session?.close();
+  }
+
+  /** With `http2`: what opens further WebSockets on the session. */
+  get session() {
+    return this.#session;
   }
 
   #count() {
@@ -70,20 +78,12 @@ class Client {
   #partial = 0;
   #finished = null;
 
-  constructor(port, options) {
+  constructor(options) {
     this.#options = options;
-    const address = { port, host: '127.0.0.1', noDelay: true };
-    this.#socket = options.tls ? connectTls({ ...address, rejectUnauthorized: false }) : connect(address);
   }
 
   async connect() {
-    const key = randomBytes(16).toString('base64');
-    this.#socket.write(
-      `GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-        `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`,
-    );
-    const [response] = await once(this.#socket, 'data');
-    if (!response.toString('latin1').startsWith('HTTP/1.1 101 ')) throw new Error('the handshake failed');
+    this.#socket = await this.#options.open();
     this.#socket.on('data', (chunk) => this.#receive(chunk));
   }
 

@@ -34,7 +34,8 @@ export function uws() {
  * @param {Record<string, string>} env what else it is told
  */
 export async function start({ name, file, env }, more = {}) {
-  const child = fork(join(import.meta.dirname, '..', 'servers', file), { env: { ...process.env, ...env, ...more } });
+  const path = join(import.meta.dirname, '..', 'servers', file);
+  const child = fork(path, { env: { ...process.env, ...env, ...more }, execArgv: ['--expose-gc'] });
   pin(child.pid, 0);
   const [started] = await Promise.race([
     once(child, 'message'),
@@ -56,6 +57,8 @@ export async function start({ name, file, env }, more = {}) {
     },
     /** Milliseconds that the event loop was late since it was last asked, in 99 of 100 cases at most. */
     delay: () => ask('delay'),
+    /** `process.memoryUsage()` once collected and settled. */
+    memory: () => ask('memory'),
     stop: () => child.disconnect(),
   };
 }

@@ -1,13 +1,21 @@
-/** How a benchmark's server talks to the benchmark: says its port, tells its CPU time and delays, ends when it is let go. */
+/**
+ * How a benchmark's server talks to the benchmark: says its port, tells its CPU time, delays and memory, ends when it
+ * is let go.
+ */
 
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { settledMemory } from './memory.js';
 
 const RESOLUTION = 2;
 
 /** @param {number} port */
 export function serveBenchmark(port) {
   let delay = null;
-  process.on('message', (question) => {
+  process.on('message', async (question) => {
+    if (question === 'memory') {
+      process.send(await settledMemory());
+      return;
+    }
     if (question === 'cpu') {
       process.send(process.cpuUsage());
       return;

@@ -18,7 +18,7 @@ export function serveMemory(port) {
 }
 
 /** Memory that was freed goes back to the system bit by bit, from other threads: collects until RSS stands still. */
-async function settledMemory() {
+export async function settledMemory() {
   let last = Number.NaN;
   for (let round = 0, still = 0; round < MOST_ROUNDS && still < 3; round++) {
     globalThis.gc();

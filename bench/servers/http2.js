@@ -1,0 +1,18 @@
+/** An echo server on millrace with TLS and both versions of HTTP. What comes for `/stalled` is never done with. */
+
+import { readFileSync } from 'node:fs';
+import { serve } from '../../dist/node/index.js';
+import { serveBenchmark } from './control.js';
+import { tlsFiles } from './tls.js';
+
+const server = await serve({
+  hostname: '127.0.0.1',
+  tls: { key: readFileSync(tlsFiles.key), cert: readFileSync(tlsFiles.cert) },
+  http2: { maxConcurrentStreams: 2000 },
+  upgrade: ({ path }) => ({ data: path }),
+  message(ws, data) {
+    if (ws.data === '/stalled') return new Promise(() => {});
+    ws.send(data);
+  },
+});
+serveBenchmark(server.port);
