@@ -13,10 +13,17 @@ import { contest, pin, printContest, start, uws } from './lib/server-process.js'
 
 const SAME = JSON.stringify({ level: 6, memLevel: 8, windowBits: 15 });
 
+const ALONE = JSON.stringify({ serverNoContextTakeover: true, clientNoContextTakeover: true });
+
 const SERVERS = [
   { name: `ws ${versionOf('ws')} + bufferutil`, file: 'ws.js', env: {} },
   { name: 'millrace, native', file: 'millrace.js', env: { MILLRACE_KERNELS: 'native' } },
   { name: 'millrace, portable', file: 'millrace.js', env: { MILLRACE_KERNELS: 'portable' } },
+  {
+    name: 'millrace, native, no context takeover',
+    file: 'millrace.js',
+    env: { MILLRACE_KERNELS: 'native', BENCH_DEFLATE: ALONE },
+  },
   {
     name: 'millrace, native, level 6, memLevel 8, 15 bits, as ws',
     file: 'millrace.js',

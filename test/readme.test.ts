@@ -120,6 +120,10 @@ describe('README', () => {
     expect(lines.toSorted()).toEqual(['events: two', 'handlers: one', 'streams: three']);
   });
 
+  test('HTTP/2', async () => {
+    expect(await finished(program('HTTP/2'))).toBe('100 echoes on 1 session\n');
+  });
+
   test('compression', async () => {
     expect(await finished(program('Compression'))).toMatch(/^1600 bytes went as \d\d\n$/);
   });

@@ -19,7 +19,7 @@ import type { Target } from './target.js';
 import { openTransport, readyEvent, type TransportOptions } from './transport.js';
 
 /** How long a session without a stream is kept for the next, in milliseconds. */
-const KEEP = 5000;
+const KEEP = 1000;
 
 /** The options of node:http2. Whoever asked for a WebSocket holds what comes on it within limits of its own. */
 const OPTIONS: ClientSessionOptions = { settings: { enablePush: false }, maxSessionMemory: 1000 };
