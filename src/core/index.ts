@@ -52,7 +52,7 @@ export type { Delivery } from './frames/reader.js';
 export { SendLimitError } from './frames/sender.js';
 export { H1Handshake, type HandshakeOptions, type ParsedRequest, type ParsedResponse } from './handshake/h1.js';
 export { H2Handshake, type H2HandshakeOptions, type H2Output } from './handshake/h2.js';
-export { Handshake } from './handshake/handshake.js';
+export type { Handshake } from './handshake/handshake.js';
 export { handshakeLimits } from './handshake/options.js';
 export { type ConnectionLimits, DEFAULT_HANDSHAKE_LIMITS, DEFAULT_LIMITS, type HandshakeLimits } from './limits.js';
 export type { MaskingKeySource } from './masking.js';
