@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { constants, createDeflateRaw, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { frame, TEXT } from './frames.js';
+import { Load } from './load.js';
 import { jsonMessage } from './messages.js';
 
 const RSV1 = 0x40;
@@ -52,17 +53,17 @@ function compressedFrame(data) {
 /** By size, for every load that wants them. */
 const made = new Map();
 
-export class DeflateLoad {
+export class DeflateLoad extends Load {
   #port;
   #connections;
   #size;
-  #clients = [];
 
   /**
    * @param {number} port on the loopback address
    * @param {{ connections: number, size: number }} workload
    */
   constructor(port, { connections, size }) {
+    super();
     this.#port = port;
     this.#connections = connections;
     this.#size = size;
@@ -71,30 +72,8 @@ export class DeflateLoad {
   async connect() {
     if (!made.has(this.#size)) made.set(this.#size, await makeMessages(this.#size));
     const messages = made.get(this.#size);
-    for (let i = 0; i < this.#connections; i++) this.#clients.push(new Client(this.#port, messages, i === 0));
-    await Promise.all(this.#clients.map((client) => client.connect()));
-  }
-
-  /**
-   * Keeps one message in flight on each connection for a while, then waits for the last echo.
-   *
-   * @param {number} ms
-   */
-  async run(ms) {
-    const start = performance.now();
-    const before = this.#count();
-    for (const client of this.#clients) client.start();
-    await new Promise((resolve) => setTimeout(resolve, ms));
-    await Promise.all(this.#clients.map((client) => client.finish()));
-    return { messages: this.#count() - before, elapsed: performance.now() - start };
-  }
-
-  close() {
-    for (const client of this.#clients) client.close();
-  }
-
-  #count() {
-    return this.#clients.reduce((sum, client) => sum + client.messages, 0);
+    for (let i = 0; i < this.#connections; i++) this.clients.push(new Client(this.#port, messages, i === 0));
+    await super.connect();
   }
 }
 

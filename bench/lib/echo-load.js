@@ -6,10 +6,10 @@
 
 import { randomBytes } from 'node:crypto';
 import { BINARY, frame, payloads, TEXT } from './frames.js';
+import { Load } from './load.js';
 import { H2Way, h1Way } from './ways.js';
 
-export class EchoLoad {
-  #clients = [];
+export class EchoLoad extends Load {
   #session = null;
 
   /**
@@ -18,6 +18,7 @@ export class EchoLoad {
    *   with `http2` all go over one session, with TLS
    */
   constructor(port, { connections, inFlight, size, text = false, tls = false, http2 = false }) {
+    super();
     const payload = text ? payloads.ascii(size) : randomBytes(size);
     const opcode = text ? TEXT : BINARY;
     const masked = Buffer.from(frame(payload, { opcode }));
@@ -29,42 +30,18 @@ export class EchoLoad {
     const open = this.#session === null ? () => h1Way(port, tls) : () => this.#session.open();
     for (let i = 0; i < connections; i++) {
       const bytes = { requests, responses, sent: masked.length, back: echoed.length };
-      this.#clients.push(new Client({ inFlight, open, ...bytes }));
+      this.clients.push(new Client({ inFlight, open, ...bytes }));
     }
   }
 
-  /** Opens every connection. */
-  async connect() {
-    await Promise.all(this.#clients.map((client) => client.connect()));
-  }
-
-  /**
-   * Keeps the messages in flight for a while, then waits for the last echo.
-   *
-   * @param {number} ms
-   * @returns {Promise<{ messages: number, elapsed: number }>} how many went round, and in how many milliseconds
-   */
-  async run(ms) {
-    const start = performance.now();
-    const before = this.#count();
-    for (const client of this.#clients) client.start();
-    await new Promise((resolve) => setTimeout(resolve, ms));
-    await Promise.all(this.#clients.map((client) => client.finish()));
-    return { messages: this.#count() - before, elapsed: performance.now() - start };
-  }
-
   close() {
-    for (const client of this.#clients) client.close();
+    super.close();
     this.#session?.close();
   }
 
   /** With `http2`: what opens further WebSockets on the session. */
   get session() {
     return this.#session;
-  }
-
-  #count() {
-    return this.#clients.reduce((sum, client) => sum + client.messages, 0);
   }
 }
 

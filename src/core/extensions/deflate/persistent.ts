@@ -2,7 +2,7 @@
 
 import { Buffer } from 'node:buffer';
 import type { Codec, Context, Decompressor } from './codec.js';
-import { repeatWindow, storedHeader } from './window.js';
+import { MAX_WINDOW, repeatWindow, storedHeader } from './window.js';
 import { COMPRESS, DECOMPRESS, type Handle, type MakeHandle, SYNC_FLUSH } from './zlib.js';
 
 class HandleContext implements Context {
@@ -83,7 +83,6 @@ class HandleContext implements Context {
 
 /** What primes a window comes out again, where nobody wants it. */
 let unwanted: Buffer | null = null;
-const MAX_WINDOW = 1 << 15;
 const NOTHING: Buffer = Buffer.alloc(0);
 
 class HandleDecompressor extends HandleContext implements Decompressor {

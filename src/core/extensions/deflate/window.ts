@@ -13,7 +13,8 @@ const LONGEST_BITS = 8;
 const FIXED_BLOCK = 0b010;
 const FIXED_BITS = 3;
 
-const MAX_WINDOW = 1 << 15;
+/** The longest distance (RFC 1951 §2), in bytes. */
+export const MAX_WINDOW = 1 << 15;
 let whole: Uint8Array | null = null;
 
 /**
