@@ -35,9 +35,15 @@ export interface SessionRequest {
    * @returns the stream that was opened on it, or null where none was
    */
   onSession(session: ClientHttp2Session): ClientHttp2Stream | null;
+  /**
+   * The session that was waited for takes no more.
+   *
+   * @param isFull whether that is because of the streams that it has, and not because it takes none
+   */
+  onNoRoom(isFull: boolean): void;
 }
 
-/** How often a request is sent again that the server has not looked at (RFC 9113 §8.7). */
+/** How often a session is asked for that takes the request, or at least looks at it (RFC 9113 §8.7). */
 const MOST_TRIES = 3;
 const END_STREAM = 0x1;
 
@@ -78,6 +84,11 @@ export class H2Route implements Route, SessionRequest {
     this.#source.request(this);
   }
 
+  onNoRoom(isFull: boolean): void {
+    if (isFull) this.#source.request(this);
+    else if (!this.#tryAgain()) this.owner.onFailure('CONNECTION_FAILED', 'the server takes no streams');
+  }
+
   onSession(session: ClientHttp2Session): ClientHttp2Stream | null {
     if (this.#over) return null;
     this.#remoteAddress = session.socket?.remoteAddress ?? '';
@@ -115,6 +126,15 @@ export class H2Route implements Route, SessionRequest {
     cancel(stream);
   }
 
+  /** Asks for a session once more, if there may be another, and not for ever. */
+  #tryAgain(): boolean {
+    if (!this.#source.hasOthers || this.#tries === MOST_TRIES) return false;
+    if (this.#stream !== null) this.#letGo(this.#stream);
+    this.#stream = null;
+    this.open();
+    return true;
+  }
+
   #letGo(stream: ClientHttp2Stream): void {
     stream.off('headers', this.#onHeaders);
     stream.off('response', this.#onHeaders);
@@ -148,11 +168,7 @@ export class H2Route implements Route, SessionRequest {
     const code = stream.rstCode;
     if (code === HTTP_1_1_REQUIRED && !this.heard) {
       this.owner.onlyHttp1('HTTP_1_1_REQUIRED', 'the server wants HTTP/1.1 for this', { cause: error });
-    } else if (code === REFUSED_STREAM && this.#source.hasOthers && this.#tries < MOST_TRIES) {
-      this.#letGo(stream);
-      this.#stream = null;
-      this.open();
-    } else {
+    } else if (code !== REFUSED_STREAM || !this.#tryAgain()) {
       this.owner.onError(error);
     }
   };

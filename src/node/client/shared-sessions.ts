@@ -125,8 +125,8 @@ class SharedSession implements Timed {
     ) {
       return false;
     }
-    const most = this.#isReady ? (this.#session?.remoteSettings.maxConcurrentStreams ?? 0) : Number.POSITIVE_INFINITY;
-    return this.#streams + this.#waiting.size < most && haveSameEntries(options.tls ?? {}, this.#options.tls ?? {});
+    const hasRoom = this.#streams + this.#waiting.size < this.#mostStreams;
+    return hasRoom && haveSameEntries(options.tls ?? {}, this.#options.tls ?? {});
   }
 
   request(asking: SessionRequest): void {
@@ -139,7 +139,7 @@ class SharedSession implements Timed {
 
   forget(asking: SessionRequest): void {
     if (!this.#waiting.delete(asking) || this.#waiting.size > 0 || this.#over) return;
-    if (this.#isReady) this.#rest();
+    if (this.#isReady) this.#restIfUnused();
     else this.#giveUp();
   }
 
@@ -207,10 +207,12 @@ class SharedSession implements Timed {
   /** Hands the session to those that wait, as many as it takes; the others look for another. */
   readonly #serve = (): void => {
     const session = this.#session as ClientHttp2Session;
-    for (const asking of this.#waiting) {
+    if (session.closed) this.#leave();
+    for (const asking of [...this.#waiting]) {
       this.#waiting.delete(asking);
-      if (session.closed || this.#streams >= (session.remoteSettings.maxConcurrentStreams ?? 0)) {
-        new SharedSessions(this.#target, this.#options, this.#mayUseHttp1).request(asking);
+      const most = this.#mostStreams;
+      if (this.#streams >= most) {
+        asking.onNoRoom(most > 0);
         continue;
       }
       const stream = asking.onSession(session);
@@ -218,15 +220,23 @@ class SharedSession implements Timed {
       this.#streams++;
       stream.on('close', this.#onStreamClose);
     }
+    this.#restIfUnused();
   };
+
+  /** As many as are asked for may wait until it is known. */
+  get #mostStreams(): number {
+    if (!this.#isReady) return Number.POSITIVE_INFINITY;
+    const { closed, remoteSettings } = this.#session as ClientHttp2Session;
+    return closed ? 0 : (remoteSettings.maxConcurrentStreams ?? 0);
+  }
 
   readonly #onStreamClose = (): void => {
     this.#streams--;
-    if (this.#streams + this.#waiting.size === 0 && !this.#over) this.#rest();
+    this.#restIfUnused();
   };
 
-  /** Nothing is on it. */
-  #rest(): void {
+  #restIfUnused(): void {
+    if (this.#streams + this.#waiting.size > 0 || this.#over) return;
     this.#session?.unref();
     wheel.set(this, wheel.now() + KEEP);
   }
