@@ -3,9 +3,11 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import { LocalProtocolError, RemoteProtocolError } from '../../../src/core/errors.js';
-import { type HandshakeEvent, NEED_DATA, Request } from '../../../src/core/events.js';
+import { type HandshakeEvent, type HeaderList, NEED_DATA, Request } from '../../../src/core/events.js';
 import type { Extension, ExtensionParameter, SupportedExtension } from '../../../src/core/extensions/extension.js';
 import { H1Handshake, type HandshakeOptions } from '../../../src/core/handshake/h1.js';
+import { H2Handshake, type H2HandshakeOptions } from '../../../src/core/handshake/h2.js';
+import type { Handshake } from '../../../src/core/handshake/handshake.js';
 import { ConnectionState, ConnectionType } from '../../../src/core/state.js';
 
 export const { CLIENT, SERVER } = ConnectionType;
@@ -91,11 +93,19 @@ export interface Outcome {
 
 /** Feeds `chunks` (null for EOF), reading all events after each; pieces of a body are joined. */
 export function play(handshake: H1Handshake, chunks: readonly (string | null)[]): Outcome {
+  const steps = chunks.map((chunk) => () => {
+    handshake.receiveData(chunk === null ? null : latin1(chunk));
+  });
+  return follow(handshake, steps);
+}
+
+/** Takes the steps, reading all events after each. */
+function follow(handshake: Handshake, steps: readonly (() => void)[]): Outcome {
   const events: unknown[] = [];
   let body: string | null = null;
   let error: RemoteProtocolError | null = null;
-  for (const chunk of chunks) {
-    handshake.receiveData(chunk === null ? null : latin1(chunk));
+  for (const step of steps) {
+    step();
     try {
       for (const event of handshake.events()) {
         if (event.type !== 'reject-data') events.push(event);
@@ -141,8 +151,88 @@ export function outcomeOf(make: () => H1Handshake, input: string, eof = false): 
   return whole;
 }
 
+// HTTP/2: header blocks, and what else arrives on a stream.
+
+/** A header block: pseudo-headers, then fields. */
+function block(defaults: Changes, changes: Changes): HeaderList {
+  const entries = Object.entries({ ...defaults, ...changes });
+  const list = entries.flatMap(([name, value]) => [value ?? []].flat().map((one) => [name, one] as const));
+  return [...list.filter(([name]) => name.startsWith(':')), ...list.filter(([name]) => !name.startsWith(':'))];
+}
+
+/** A request that a server accepts, but for `changes`. */
+export function connectBlock(changes: Changes = {}): HeaderList {
+  const defaults = {
+    ':method': 'CONNECT',
+    ':protocol': 'websocket',
+    ':scheme': 'https',
+    ':path': '/chat',
+    ':authority': 'example.com',
+    'sec-websocket-version': '13',
+  };
+  return block(defaults, changes);
+}
+
+/** A response, by default one that a client accepts. */
+export function responseBlock(status = '200', changes: Changes = {}): HeaderList {
+  return block({ ':status': status }, changes);
+}
+
+export function h2Server(options: H2HandshakeOptions = {}): H2Handshake {
+  return new H2Handshake(SERVER, options);
+}
+
+/** A client that has sent `request`. */
+export function h2Client(
+  options: H2HandshakeOptions = {},
+  request = new Request({ host: 'example.com', target: '/' }),
+) {
+  const handshake = new H2Handshake(CLIENT, options);
+  handshake.send(request);
+  return handshake;
+}
+
+/** A server that has received a request. */
+export function h2Asked(changes: Changes = {}, options: H2HandshakeOptions = {}): H2Handshake {
+  const handshake = h2Server(options);
+  handshake.receiveHeaders(connectBlock(changes));
+  expect(handshake.nextEvent()).toBeInstanceOf(Request);
+  return handshake;
+}
+
+/** A header block, one with END_STREAM, the bytes of DATA, or null for END_STREAM by itself. */
+export type Arrival = HeaderList | { readonly last: HeaderList } | string | null;
+
+export function arrive(handshake: H2Handshake, arrival: Arrival): void {
+  if (arrival === null) handshake.receiveData(null);
+  else if (typeof arrival === 'string') handshake.receiveData(latin1(arrival));
+  else if ('last' in arrival) handshake.receiveHeaders(arrival.last, true);
+  else handshake.receiveHeaders(arrival);
+}
+
+/** The outcome of what arrives, which must be the same whenever events are read and however the data is cut. */
+export function h2OutcomeOf(make: () => H2Handshake, ...arrivals: readonly Arrival[]): Outcome {
+  const run = (parts: readonly Arrival[], groups: (steps: (() => void)[]) => (() => void)[]) => {
+    const handshake = make();
+    return follow(handshake, groups(parts.map((part) => () => arrive(handshake, part))));
+  };
+  const bytes = arrivals.flatMap((arrival): Arrival[] => (typeof arrival === 'string' ? [...arrival] : [arrival]));
+  const outcome = run(arrivals, (steps) => steps);
+  expect(
+    run(bytes, (steps) => steps),
+    'data byte by byte',
+  ).toEqual(outcome);
+  const atOnce = run(arrivals, (steps) => [
+    () => {
+      for (const step of steps) step();
+    },
+  ]);
+  expect(atOnce, 'read when all has arrived').toEqual(outcome);
+  return outcome;
+}
+
 /** The first event, which must be there. */
-export function eventOf(handshake: H1Handshake): HandshakeEvent {
+export function eventOf(handshake: Handshake): HandshakeEvent {
   const event = handshake.nextEvent();
   if (event === NEED_DATA) throw new Error('no event');
   return event;
