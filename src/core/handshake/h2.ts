@@ -71,7 +71,7 @@ export class H2Handshake extends Handshake {
 
   /**
    * Takes a header block: on a server the request's; on a client those of interim responses, of the final one, and the
-   * trailers of a rejection.
+   * trailers of a rejection. After a fault or a rejection by a server it is dropped, as `receiveData` drops bytes.
    *
    * @param endStream whether END_STREAM came with it; `receiveData(null)` tells of one that comes later
    * @throws LocalProtocolError `INVALID_STATE` where none can be expected: a stream error of type PROTOCOL_ERROR, if it
@@ -79,17 +79,8 @@ export class H2Handshake extends Handshake {
    */
   receiveHeaders(headers: HeaderList, endStream = false): void {
     if (this.ended) throw new LocalProtocolError('INVALID_STATE', 'a header block after the end of the stream');
-    if (this.isServer) {
-      this.expectStart();
-      if (this.#blocks.length > 0) throw oneTooMany();
-      this.#store(headers);
-    } else if (this.state === ConnectionState.REJECTING) {
-      // What trailers say matters to nobody.
-      if (!endStream) throw oneTooMany();
-    } else {
-      this.expectAsked();
-      this.#store(headers);
-    }
+    // Such as a response after the timeout, which is no fault of the peer's.
+    if (!this.dropsInput) this.#take(headers, endStream);
     if (endStream) this.receiveData(null);
   }
 
@@ -149,6 +140,20 @@ export class H2Handshake extends Handshake {
 
   protected hintFor(error: RemoteProtocolError): RejectConnection | null {
     return hintFrom(H2_HINTS, error);
+  }
+
+  #take(headers: HeaderList, endStream: boolean): void {
+    if (this.isServer) {
+      this.expectStart();
+      if (this.#blocks.length > 0) throw oneTooMany();
+      this.#store(headers);
+    } else if (this.state === ConnectionState.REJECTING) {
+      // What trailers say matters to nobody.
+      if (!endStream) throw oneTooMany();
+    } else {
+      this.expectAsked();
+      this.#store(headers);
+    }
   }
 
   #store(headers: HeaderList): void {

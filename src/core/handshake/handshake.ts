@@ -115,7 +115,7 @@ export abstract class Handshake {
       return true;
     }
     if (this.#ended) throw new LocalProtocolError('INVALID_STATE', 'bytes after the end of the stream');
-    if (this.#failure !== null || this.#state === CLOSED || (this.isServer && this.#state === REJECTING)) return true;
+    if (this.dropsInput) return true;
     this.input.push(data);
     // A header line waits whole, so a large `maxHeaderSize` must not be cut off by a smaller high-water mark.
     const headIsRead = this.#state !== CONNECTING || this.#requestIsRead;
@@ -187,6 +187,11 @@ export abstract class Handshake {
 
   protected get isServer(): boolean {
     return this.#type === ConnectionType.SERVER;
+  }
+
+  /** Whether what still comes cannot matter: after a fault, a timeout, or a rejection by a server. */
+  protected get dropsInput(): boolean {
+    return this.#failure !== null || this.#state === CLOSED || (this.isServer && this.#state === REJECTING);
   }
 
   protected expectRole(role: ConnectionType): void {
