@@ -50,15 +50,21 @@ export interface H2Output {
   readonly endStream: boolean;
 }
 
+/** A header block that waits to be read, and what is known of it only when it arrives. */
+interface Arrived {
+  readonly headers: HeaderList;
+  readonly endStream: boolean;
+  /** What is wrong with its coming at all; null for nothing. */
+  readonly fault: unknown;
+}
+
 const EMPTY = new Uint8Array(0);
 
 /** An opening handshake over HTTP/2. It does no I/O: header blocks and bytes go in, events and header blocks come out. */
 export class H2Handshake extends Handshake {
   readonly #scheme: Scheme;
   readonly #meter: BlockMeter;
-  #blocks: HeaderList[] = [];
-  /** The header blocks went over a limit. */
-  #excess: unknown = null;
+  readonly #blocks: Arrived[] = [];
 
   /** @throws LocalProtocolError `INVALID_OPTION` */
   constructor(type: ConnectionType, options: H2HandshakeOptions = {}) {
@@ -115,26 +121,23 @@ export class H2Handshake extends Handshake {
   }
 
   protected readRequest(): Request | null {
-    const headers = this.#nextBlock();
-    if (headers === null) return null;
-    const request = checkConnect(headers);
+    const block = this.#nextBlock();
+    if (block === null) return null;
+    const request = checkConnect(block.headers);
     // It could take no part in a closing handshake, and sends nothing.
-    if (this.ended) throw new RemoteProtocolError('UNEXPECTED_EOF', 'the stream ended with the request');
+    if (block.endStream) throw new RemoteProtocolError('UNEXPECTED_EOF', 'the stream ended with the request');
     return request;
   }
 
   protected readResponse(asked: Request): AcceptConnection | RejectConnection | null {
     for (;;) {
-      const headers = this.#nextBlock();
-      if (headers === null) {
-        if (this.input.length === 0) return null;
-        throw new RemoteProtocolError('UNEXPECTED_DATA', 'data came before the response');
-      }
-      const response = checkResponse(headers);
+      const block = this.#nextBlock();
+      if (block === null) return null;
+      const response = checkResponse(block.headers);
       // RFC 9110 §15.2: any number of interim responses, here as many as fit the limits of one header block.
       if (response.statusCode < 200) continue;
       if (response.statusCode < 300) return this.accepted(acceptOf(response.headers, asked, this.proposed));
-      return this.#rejected(response);
+      return this.#rejected(response, block.endStream);
     }
   }
 
@@ -146,36 +149,43 @@ export class H2Handshake extends Handshake {
     if (this.isServer) {
       this.expectStart();
       if (this.#blocks.length > 0) throw oneTooMany();
-      this.#store(headers);
+      this.#store(headers, endStream);
     } else if (this.state === ConnectionState.REJECTING) {
       // What trailers say matters to nobody.
       if (!endStream) throw oneTooMany();
     } else {
       this.expectAsked();
-      this.#store(headers);
+      this.#store(headers, endStream);
     }
   }
 
-  #store(headers: HeaderList): void {
+  #store(headers: HeaderList, endStream: boolean): void {
+    // Behind a fault nothing is read any more.
+    if (this.#blocks.at(-1)?.fault) return;
+    const fault = this.#faultOf(headers);
+    this.#blocks.push({ headers: fault === null ? headers : [], endStream, fault });
+  }
+
+  #faultOf(headers: HeaderList): unknown {
+    if (this.input.length > 0) return dataFirst();
     try {
       this.#meter.add(headers);
-      this.#blocks.push(headers);
+      return null;
     } catch (error) {
-      this.#excess ??= error;
+      return error;
     }
   }
 
-  #nextBlock(): HeaderList | null {
-    const headers = this.#blocks.shift();
-    if (headers !== undefined) return headers;
-    if (this.#excess !== null) throw this.#excess;
-    return null;
+  #nextBlock(): Arrived | null {
+    const block = this.#blocks.shift() ?? null;
+    if (block === null && this.input.length > 0) throw dataFirst();
+    if (block?.fault) throw block.fault;
+    return block;
   }
 
-  #rejected({ statusCode, headers, bodyLength }: ConnectResponse): RejectConnection {
-    const isEmpty = this.ended && this.input.length === 0;
-    if (isEmpty && (bodyLength ?? 0) > 0) throw otherLength();
-    return this.rejected(statusCode, headers, isEmpty ? null : new StreamedBody(bodyLength));
+  #rejected({ statusCode, headers, bodyLength }: ConnectResponse, endStream: boolean): RejectConnection {
+    if (endStream && (bodyLength ?? 0) > 0) throw otherLength();
+    return this.rejected(statusCode, headers, endStream ? null : new StreamedBody(bodyLength));
   }
 }
 
@@ -200,6 +210,10 @@ class StreamedBody implements BodyReader {
 
 function oneTooMany(): LocalProtocolError {
   return new LocalProtocolError('INVALID_STATE', 'a header block too many');
+}
+
+function dataFirst(): RemoteProtocolError {
+  return new RemoteProtocolError('UNEXPECTED_DATA', 'data came before the header block that it belongs behind');
 }
 
 function otherLength(): RemoteProtocolError {

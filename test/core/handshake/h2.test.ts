@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { NEED_DATA, RejectConnection } from '../../../src/core/events.js';
 import {
+  type Arrival,
   CLOSED,
   connectBlock,
   expectLocalError,
@@ -14,6 +15,31 @@ import {
   latin1,
   responseBlock,
 } from './vocabulary.js';
+
+describe('when events are read makes no difference', () => {
+  test.each<[name: string, arrivals: Arrival[], outcome: object]>([
+    ['data ahead of the request', ['x', connectBlock()], { events: [], error: 'UNEXPECTED_DATA', status: 400 }],
+    ['data, and no request', ['x', null], { events: [], error: 'UNEXPECTED_DATA', status: 400 }],
+    // The request is there: that its client is gone is found behind it.
+    ['the end behind the request', [connectBlock(), null], { events: [{}], error: 'UNEXPECTED_EOF', status: 400 }],
+    ['data and the end', [connectBlock(), 'x', null], { events: [{}], error: 'UNEXPECTED_EOF', status: 400 }],
+  ])('to a server: %s', (_name, arrivals, outcome) => {
+    expect(h2OutcomeOf(h2Server, ...arrivals)).toMatchObject(outcome);
+  });
+
+  const trailers: Arrival = { last: [['a', 'b']] };
+  test.each<[name: string, arrivals: Arrival[], outcome: object]>([
+    ['data ahead of the response', ['x', responseBlock()], { events: [], error: 'UNEXPECTED_DATA' }],
+    ['data between two', [responseBlock('103'), 'x', responseBlock()], { events: [], error: 'UNEXPECTED_DATA' }],
+    ['data ahead of a refusal', ['x', { last: responseBlock('403') }], { events: [], error: 'UNEXPECTED_DATA' }],
+    ['a late end of a refusal', [responseBlock('403'), null], { events: [{ hasBody: true }, 'body: '], error: null }],
+    ['trailers alone', [responseBlock('403'), trailers], { events: [{ hasBody: true }, 'body: '], error: null }],
+    ['an end that comes with it', [{ last: responseBlock('403') }], { events: [{ hasBody: false }], error: null }],
+    ['a short one', [responseBlock('403', { 'content-length': '1' }), null], { events: [{}], error: 'INVALID_BODY' }],
+  ])('to a client: %s', (_name, arrivals, outcome) => {
+    expect(h2OutcomeOf(h2Client, ...arrivals)).toMatchObject({ ...outcome, state: CLOSED, trailing: '' });
+  });
+});
 
 describe('what cannot matter any more is dropped', () => {
   test('after a fault, on either side', () => {
