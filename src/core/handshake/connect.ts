@@ -27,9 +27,10 @@ export function checkConnect(headers: HeaderList): Request {
   const { pseudo, fields } = splitBlock(headers, OF_REQUESTS);
   const method = pseudo.get(':method');
   const protocol = pseudo.get(':protocol');
+  if (method === undefined) throw new RemoteProtocolError('INVALID_PSEUDO_HEADER', ':method is missing');
   if (method !== 'CONNECT') {
     // RFC 8441 §4: there is no :protocol with another method, but neither would this be the place for that.
-    throw new RemoteProtocolError('INVALID_METHOD', `the method is ${method ?? 'missing'}, not CONNECT`);
+    throw new RemoteProtocolError('INVALID_METHOD', `the method is ${method}, not CONNECT`);
   }
   if (protocol === undefined) {
     throw new RemoteProtocolError('MISSING_PROTOCOL', 'a CONNECT without :protocol asks for a tunnel, not a WebSocket');

@@ -164,6 +164,10 @@ describe('a request is read', () => {
       'INVALID_PSEUDO_HEADER',
       400,
     ],
+    // RFC 9113 §8.3.1: malformed, and of no method that could be allowed or not.
+    changed({ ':method': null }, 'INVALID_PSEUDO_HEADER'),
+    ['fields only', [connectBlock().slice(5)], 'INVALID_PSEUDO_HEADER', 400],
+    ['nothing', [[]], 'INVALID_PSEUDO_HEADER', 400],
     // RFC 9113 §8.2.2.
     ...CONNECTION_SPECIFIC.map((changes) => changed(changes, 'INVALID_HEADER')),
     // RFC 9113 §8.2, §8.2.1.
