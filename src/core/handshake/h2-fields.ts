@@ -49,8 +49,7 @@ export function splitBlock(headers: HeaderList, known: ReadonlySet<string>): Blo
   for (const [name, value] of fields) {
     if (name.startsWith(':')) throw invalidPseudo(`${JSON.stringify(name)} is behind a field`);
     if (name !== name.toLowerCase()) throw invalid('a field name has upper-case letters');
-    if (CONNECTION_SPECIFIC.has(name)) throw invalid(`${name} is of HTTP/1.1`);
-    if (name === 'te' && value !== 'trailers') throw invalid('te says more than trailers');
+    if (isConnectionSpecific(name, value)) throw invalid(`${name} is of HTTP/1.1, or says what is`);
     if (!isFieldValue(value)) throw invalid(`the value of ${JSON.stringify(name)} is malformed`);
   }
   checkReceivedHeaders(fields, Number.POSITIVE_INFINITY);
@@ -68,7 +67,12 @@ function withOneCookie(fields: HeaderList): HeaderList {
 export function sendable(fields: HeaderList): HeaderList {
   return fields
     .map(([name, value]) => [name.toLowerCase(), value] as const)
-    .filter(([name, value]) => !CONNECTION_SPECIFIC.has(name) && (name !== 'te' || value === 'trailers'));
+    .filter(([name, value]) => !isConnectionSpecific(name, value));
+}
+
+/** Of TE only the one word may be there, in any case as all words of RFC 9110's grammar. */
+function isConnectionSpecific(name: string, value: string): boolean {
+  return name === 'te' ? value.toLowerCase() !== 'trailers' : CONNECTION_SPECIFIC.has(name);
 }
 
 /** Adds up the header blocks of one handshake, so that interim responses cannot go on for ever. */

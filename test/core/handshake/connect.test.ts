@@ -66,6 +66,8 @@ describe('a request is read', () => {
     ['an answer to a key', connectBlock({ 'sec-websocket-accept': ACCEPT }), { extraHeaders: [] }],
     ['an empty body announced', connectBlock({ 'content-length': '0' }), { extraHeaders: [] }],
     ['te: trailers', connectBlock({ te: 'trailers' }), { extraHeaders: [['te', 'trailers']] }],
+    // RFC 5234 §2.3: as all words that a grammar has in quotes.
+    ['te: trailers, in any case', connectBlock({ te: 'Trailers' }), { extraHeaders: [['te', 'Trailers']] }],
     [
       'subprotocols',
       connectBlock({ 'sec-websocket-protocol': 'chat,\tsuperchat' }),
@@ -406,7 +408,7 @@ describe('what is written', () => {
         ['PROXY-Connection', 'x'],
         ['TE', 'gzip'],
         ['X-A', 'B'],
-        ['Te', 'trailers'],
+        ['Te', 'Trailers'],
       ],
     });
     expect(handshake.send(sent)).toEqual({
@@ -421,7 +423,7 @@ describe('what is written', () => {
         ['sec-websocket-extensions', 'x-a; b=1, x-a, permessage-deflate; client_max_window_bits'],
         ['origin', 'o'],
         ['x-a', 'B'],
-        ['te', 'trailers'],
+        ['te', 'Trailers'],
       ],
       data: EMPTY,
       endStream: false,
