@@ -89,7 +89,7 @@ export function checkResponse(received: HeaderList): ConnectResponse {
   const { pseudo, fields: headers } = splitBlock(received, OF_RESPONSES);
   const status = pseudo.get(':status') ?? '';
   // RFC 9113 §8.6: there is no 101 here, for there is nothing to switch.
-  if (!/^[1-5]\d\d$/.test(status) || status === '101') {
+  if (!/^[1-9]\d\d$/.test(status) || status === '101') {
     throw new RemoteProtocolError('INVALID_STATUS', ':status is missing, or not one that can be');
   }
   const statusCode = Number(status);

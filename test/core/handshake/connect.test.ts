@@ -273,6 +273,8 @@ describe('a response is read', () => {
     ['a redirect', [{ last: responseBlock('302', { location: '/' }) }], { headers: [['location', '/']] }],
     ['the lowest status', [{ last: responseBlock('300') }], { statusCode: 300 }],
     ['the highest status', [{ last: responseBlock('599') }], { statusCode: 599 }],
+    // RFC 9110 §15: to be taken for a 5xx, as over HTTP/1.1.
+    ['a status that means nothing', [{ last: responseBlock('999') }], { statusCode: 999 }],
     ['Content-Length 0', [{ last: responseBlock('403', { 'content-length': '0' }) }], { hasBody: false }],
     ['with a body', [responseBlock('403'), 'who are', ' you?', null], { hasBody: true }, 'who are you?'],
     ['with trailers', [responseBlock('403'), 'body', { last: trailers }], { hasBody: true }, 'body'],
