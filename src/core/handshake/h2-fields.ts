@@ -85,17 +85,21 @@ export class BlockMeter {
     this.#limits = limits;
   }
 
-  /** @throws RemoteProtocolError `HEADERS_TOO_LARGE`, `TOO_MANY_HEADERS` */
+  /** @throws RemoteProtocolError `HEADERS_TOO_LARGE`, `TOO_MANY_HEADERS`, `INVALID_HEADER` for what is not strings */
   add(headers: HeaderList): void {
     const { maxHeaderSize, maxHeaderFields } = this.#limits;
     this.#count += headers.length;
     checkFieldCount(this.#count, maxHeaderFields);
-    for (const [name, value] of headers) this.#size += name.length + value.length + FIELD_OVERHEAD;
-    if (this.#size > maxHeaderSize) {
-      throw new RemoteProtocolError(
-        'HEADERS_TOO_LARGE',
-        `the header block is over maxHeaderSize, ${maxHeaderSize} bytes`,
-      );
+    for (const [name, value] of headers) {
+      // What has no length would have the size be NaN, and that is over no limit.
+      if (typeof name !== 'string' || typeof value !== 'string') throw invalid('a name or a value is not a string');
+      this.#size += name.length + value.length + FIELD_OVERHEAD;
+      if (this.#size > maxHeaderSize) {
+        throw new RemoteProtocolError(
+          'HEADERS_TOO_LARGE',
+          `the header block is over maxHeaderSize, ${maxHeaderSize} bytes`,
+        );
+      }
     }
   }
 }
