@@ -1,18 +1,24 @@
 /** A handshake over HTTP/2 as a whole: its order, its end, and what it does not keep. */
 
 import { describe, expect, test } from 'vitest';
-import { NEED_DATA, RejectConnection } from '../../../src/core/events.js';
+import { AcceptConnection, NEED_DATA, RejectConnection, RejectData, Request } from '../../../src/core/events.js';
+import { H2Handshake } from '../../../src/core/handshake/h2.js';
 import {
   type Arrival,
+  CLIENT,
   CLOSED,
+  CONNECTING,
   connectBlock,
   expectLocalError,
   expectRemoteError,
+  extension,
   h2Asked,
   h2Client,
   h2OutcomeOf,
   h2Server,
   latin1,
+  OPEN,
+  REJECTING,
   responseBlock,
 } from './vocabulary.js';
 
@@ -95,4 +101,107 @@ describe('what cannot matter any more is dropped', () => {
       trailing: '',
     });
   });
+});
+
+describe('a header block that nobody waits for is refused, and nothing changes', () => {
+  test('by a server: a second one', () => {
+    const handshake = h2Server();
+    handshake.receiveHeaders(connectBlock());
+    expectLocalError(() => handshake.receiveHeaders(connectBlock({ ':path': '/other' }), true), 'INVALID_STATE');
+    expect(handshake.nextEvent()).toMatchObject({ target: '/chat' });
+    expectLocalError(() => handshake.receiveHeaders([['a', 'b']], true), 'INVALID_STATE');
+    expect(handshake).toMatchObject({ state: CONNECTING, ended: false });
+    handshake.send(new AcceptConnection());
+    // RFC 9113 §8.5: on a tunnel there are no trailers.
+    expectLocalError(() => handshake.receiveHeaders([['a', 'b']], true), 'INVALID_STATE');
+    expect(handshake).toMatchObject({ state: OPEN, ended: false });
+  });
+
+  test('by a client: before it has asked, and behind what it waited for', () => {
+    const early = new H2Handshake(CLIENT);
+    expectLocalError(() => early.receiveHeaders(responseBlock(), true), 'INVALID_STATE');
+    expect(early).toMatchObject({ state: CONNECTING, ended: false });
+    early.send(new Request({ host: 'a', target: '/' }));
+    early.receiveHeaders(responseBlock());
+    early.nextEvent();
+    expectLocalError(() => early.receiveHeaders([['a', 'b']], true), 'INVALID_STATE');
+    expect(early).toMatchObject({ state: OPEN, ended: false });
+
+    const rejected = h2Client();
+    rejected.receiveHeaders(responseBlock('403'));
+    rejected.nextEvent();
+    // RFC 9113 §8.1: trailers have END_STREAM.
+    expectLocalError(() => rejected.receiveHeaders([['a', 'b']]), 'INVALID_STATE');
+    expect(rejected).toMatchObject({ state: REJECTING, ended: false });
+    rejected.receiveHeaders([['a', 'b']], true);
+    expect(rejected.nextEvent()).toEqual(new RejectData(new Uint8Array(0), true));
+    expectLocalError(() => rejected.receiveHeaders([['a', 'b']], true), 'INVALID_STATE');
+  });
+
+  test('by either after the end', () => {
+    for (const handshake of [h2Server(), h2Client()]) {
+      handshake.receiveData(null);
+      handshake.receiveData(null);
+      expectLocalError(() => handshake.receiveHeaders(connectBlock()), 'INVALID_STATE');
+      expectLocalError(() => handshake.receiveData(latin1('a')), 'INVALID_STATE');
+    }
+  });
+});
+
+test('after the end a server can still answer, for only one side of the stream has ended', () => {
+  const handshake = h2Server();
+  handshake.receiveHeaders(connectBlock(), true);
+  const { eventHint } = expectRemoteError(() => handshake.nextEvent(), 'UNEXPECTED_EOF');
+  expect(eventHint).toEqual(new RejectConnection({ statusCode: 400 }));
+  expect(handshake).toMatchObject({ state: CONNECTING, ended: true, request: null });
+  expectLocalError(() => handshake.send(new AcceptConnection()), 'INVALID_STATE');
+  // Another rejection than the hint does as well, and may have a body.
+  handshake.send(new RejectConnection({ statusCode: 418, hasBody: true }));
+  expect(handshake.send(new RejectData(latin1('no'))).endStream).toBe(true);
+  expect(handshake.state).toBe(CLOSED);
+});
+
+test('an acceptance that ends the stream opens a connection that has ended', () => {
+  const handshake = h2Client();
+  handshake.receiveHeaders(responseBlock(), true);
+  expect(handshake.nextEvent()).toBeInstanceOf(AcceptConnection);
+  expect(handshake).toMatchObject({ state: OPEN, ended: true });
+  expect(handshake.nextEvent()).toBe(NEED_DATA);
+});
+
+test('an extension that had nothing to offer was not offered, and may not be accepted', () => {
+  const handshake = h2Client({ extensions: [extension('x-a', { offers: () => [] })] });
+  handshake.receiveHeaders(responseBlock('200', { 'sec-websocket-extensions': 'x-a' }));
+  expectRemoteError(() => handshake.nextEvent(), 'INVALID_EXTENSION');
+  expect(handshake).toMatchObject({ state: CLOSED, extensions: [] });
+});
+
+test('pieces of a body leave as they arrive', () => {
+  const handshake = h2Client();
+  handshake.receiveHeaders(responseBlock('403'));
+  handshake.nextEvent();
+  for (const sent of ['ab', 'cd', 'ef']) {
+    handshake.receiveData(latin1(sent));
+    expect(handshake.nextEvent()).toEqual(new RejectData(latin1(sent), false));
+    expect(handshake.nextEvent()).toBe(NEED_DATA);
+    expect(handshake.state).toBe(REJECTING);
+  }
+  handshake.receiveData(latin1('gh'));
+  handshake.receiveData(null);
+  expect(handshake.nextEvent()).toEqual(new RejectData(latin1('gh'), true));
+  expect(handshake.state).toBe(CLOSED);
+});
+
+test('a fault that came first stays the one that is told', () => {
+  const handshake = h2Server({ handshakeTimeout: 100 });
+  handshake.receiveHeaders(connectBlock({ ':method': 'GET' }));
+  const error = expectRemoteError(() => handshake.nextEvent(), 'INVALID_METHOD');
+  handshake.handleTimeout(1000);
+  handshake.handleTimeout(1100);
+  expect(handshake.state).toBe(CLOSED);
+  expect(expectRemoteError(() => handshake.nextEvent(), 'INVALID_METHOD')).toBe(error);
+});
+
+test.each([null, 'wss', 'HTTPS', '', 1])('%j is no scheme', (scheme) => {
+  expectLocalError(() => new H2Handshake(CLIENT, { scheme: scheme as 'https' }), 'INVALID_OPTION');
 });
