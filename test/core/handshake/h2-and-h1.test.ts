@@ -312,8 +312,16 @@ describe.each([
       });
       expectLocalError(() => far.send(new AcceptConnection(change)), code);
       expect(far).toMatchObject({ state: CONNECTING, subprotocol: null, extensions: [] });
-      pass(far, near, new AcceptConnection());
-      expect(eventOf(near).type).toBe('accept');
+      pass(far, near, new RejectConnection());
+      expect(eventOf(near)).toMatchObject({ type: 'reject', statusCode: 400 });
+    });
+
+    test('what is refused does not stand in the way of an acceptance', () => {
+      const { near, far } = pair();
+      expectLocalError(() => far.send(new AcceptConnection({ subprotocol: 'x' })), 'INVALID_SUBPROTOCOL');
+      expectLocalError(() => far.send(new RejectConnection({ statusCode: 200 })), 'INVALID_STATUS');
+      pass(far, near, new RejectConnection());
+      expect(eventOf(near)).toMatchObject({ type: 'reject', statusCode: 400 });
     });
 
     test('an acceptance with an extension that answers what cannot be written', () => {
@@ -354,8 +362,8 @@ describe.each([
       const { near, far } = pair();
       expectLocalError(() => far.send(new RejectConnection(change)), code);
       expect(far.state).toBe(CONNECTING);
-      pass(far, near, new AcceptConnection());
-      expect(eventOf(near).type).toBe('accept');
+      pass(far, near, new RejectConnection());
+      expect(eventOf(near)).toMatchObject({ type: 'reject', statusCode: 400 });
     });
 
     test('a body of another length than announced', () => {
