@@ -13,6 +13,7 @@ import {
   Kind,
   RemoteProtocolError,
 } from '../../core/index.js';
+import { hasEnded } from '../h2/transport.js';
 import { Link, type LinkOwner } from '../link.js';
 import { Dial, type Dialed, type DialOptions } from './dial.js';
 
@@ -187,7 +188,7 @@ export class Channel implements LinkOwner {
   onGone(): void {
     const received = this.#received;
     const stream = this.#stream as Duplex;
-    const inOrder = stream.readableEnded && stream.errored === null && this.queuedBytes === 0;
+    const inOrder = hasEnded(stream) && this.queuedBytes === 0;
     // What has not gone out stays counted.
     this.#payload = this.bufferedAmount;
     this.#queuedBytes = 0;

@@ -145,6 +145,9 @@ export class H2Route implements Route, SessionRequest {
   }
 
   readonly #onHeaders = (headers: IncomingHttpHeaders, flags: number, rawHeaders?: string[]): void => {
+    // A block behind the final response, which nghttp2 should not let through.
+    const { state: before } = this.handshake;
+    if (before !== ConnectionState.CONNECTING) return;
     this.heard = true;
     const list = rawHeaders === undefined ? listOf(headers) : pairsOf(rawHeaders);
     this.handshake.receiveHeaders(list, (flags & END_STREAM) !== 0);

@@ -18,6 +18,11 @@ export function isHttp2Stream(stream: Duplex): stream is Http2Stream {
   return typeof (stream as Partial<Http2Stream>).rstCode === 'number';
 }
 
+/** Whether a stream, now closed, was read to its end: one of HTTP/2 ends as well when it is reset. */
+export function hasEnded(stream: Duplex): boolean {
+  return stream.readableEnded && stream.errored === null && !(isHttp2Stream(stream) && stream.rstCode !== NO_ERROR);
+}
+
 /** Whether it was the peer, or node:http2 on account of the peer, that reset a stream. */
 export function wasReset(stream: Http2Stream): boolean {
   return stream.rstCode !== NO_ERROR && !cancelled.has(stream);
