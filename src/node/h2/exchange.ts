@@ -59,7 +59,8 @@ export class H2Exchange implements Exchange {
     if (this.#headers === null) {
       const { headers } = this.#received;
       const fields = Object.entries(headers).filter(([name]) => !name.startsWith(':'));
-      this.#headers = { host: String(headers[':authority']), ...Object.fromEntries(fields) };
+      // RFC 9113 §8.3.1: a Host beside it does not count.
+      this.#headers = { ...Object.fromEntries(fields), host: String(headers[':authority']) };
     }
     return this.#headers;
   }
