@@ -184,6 +184,8 @@ class SharedSession implements Timed {
     socket.off('error', this.#onError);
     socket.off('close', this.#onClose);
     socket.on('error', ignore);
+    // What the server has ended carries no session, and one that may be half open does not end by itself.
+    socket.on('end', () => socket.destroy());
     if ('setNoDelay' in socket) socket.setNoDelay(true);
     const authority = this.#target.url.href.replace(/^ws/, 'http');
     const session = http2().connect(authority, { ...OPTIONS, createConnection: () => socket });
