@@ -11,12 +11,17 @@ import sys
 
 from h2 import events as h2_events
 from h2.config import H2Configuration
-from h2.connection import H2Connection
+from h2.connection import ConnectionInputs, ConnectionState, H2Connection, H2ConnectionStateMachine
 from h2.settings import SettingCodes, Settings
 from hyperframe.frame import ContinuationFrame, HeadersFrame
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 from wsproto.extensions import PerMessageDeflate
+
+# In h2 nothing goes on after GOAWAY; in HTTP/2 all streams do that there are (RFC 9113 §6.8).
+OPEN = ConnectionState.CLIENT_OPEN
+for each in (ConnectionInputs.SEND_GOAWAY, ConnectionInputs.RECV_GOAWAY):
+    H2ConnectionStateMachine._transitions[(OPEN, each)] = (None, OPEN)
 
 NO_ERROR, PROTOCOL_ERROR, CANCEL = 0, 1, 8
 
@@ -142,6 +147,7 @@ class Session:
     def __init__(self, port, ca, settings=None):
         self.scheme = "https" if ca else "http"
         self.socket = socket.create_connection(("127.0.0.1", port), 10)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if ca:
             context = ssl.create_default_context(cafile=ca)
             context.set_alpn_protocols(["h2"])
@@ -168,7 +174,10 @@ class Session:
         self.flush()
 
     def flush(self):
-        self.socket.sendall(self.h2.data_to_send())
+        try:
+            self.socket.sendall(self.h2.data_to_send())
+        except ConnectionError:
+            self.closed = True
 
     def read(self):
         try:
@@ -379,22 +388,44 @@ def goaway():
     streams = [session.open(f"/{i}") for i in range(3)]
     session.h2.close_connection(more())
     session.flush()
-    # After it h2 takes nothing more, so frames are read by hand; ours are not.
-    received = b""
-    session.socket.settimeout(10)
-    codes = []
-    while len(codes) < len(streams):
-        data = session.socket.recv(65536)
-        if data == b"":
-            break
-        received += data
-        while len(received) >= 9 and len(received) >= 9 + int.from_bytes(received[:3], "big"):
-            end = 9 + int.from_bytes(received[:3], "big")
-            kind, body = received[3], received[9:end]
-            if kind == 0 and len(body) >= 4 and body[0] == 0x88:
-                codes.append(int.from_bytes(body[2:4], "big"))
-            received = received[end:]
-    tell(codes=codes)
+    for ws in streams:
+        session.until(lambda: ws.close or ws.over)
+    for ws in streams:
+        if ws.close:
+            ws.raw(ws.ws.send(CloseConnection(code=ws.close[0])))
+    for ws in streams:
+        session.until(lambda: ws.over)
+        if ws.close:
+            ws.end()
+    session.until(lambda: False)
+    tell(ends=[ws.close for ws in streams], closed=session.closed)
+
+
+def vanish():
+    """This end of the connection ends without a word of HTTP/2."""
+    session = new_session()
+    for i in range(3):
+        session.open(f"/{i}")
+    session.socket.shutdown(socket.SHUT_WR)
+    session.until(lambda: False)
+    tell(closed=session.closed)
+
+
+def closing():
+    """The server is to close when all are there."""
+    session = new_session()
+    streams = [session.open(f"/{i}") for i in range(3)]
+    tell(open=3)
+    for ws in streams:
+        session.until(lambda: ws.close or ws.over)
+    for ws in streams:
+        ws.raw(ws.ws.send(CloseConnection(code=ws.close[0])))
+        session.until(lambda: ws.over)
+        ws.end()
+    if more() == "session":
+        session.until(lambda: False)
+    ended = all(ws.ended and ws.reset is None for ws in streams)
+    tell(ends=[ws.close for ws in streams], ended=ended, terminated=session.terminated, closed=session.closed)
 
 
 def windows():

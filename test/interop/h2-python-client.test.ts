@@ -261,15 +261,37 @@ describe.skipIf(missing !== null)(titled('python3-h2 and wsproto', missing), () 
       const ends: Ends = new Map();
       const faults: string[] = [];
       const front = await open(commanded(ends, faults));
-      expect(await run('goaway', front.port, 0)).toEqual([{ codes: [1001, 1001, 1001] }]);
+      expect(await run('goaway', front.port, 0)).toEqual([{ ends: Array(3).fill([1001, '']), closed: true }]);
       await until(() => front.size() === 0);
       expect(faults).toEqual([]);
       expect(ends.size).toBe(3);
       ends.clear();
-      expect(await run('goaway', front.port, 2)).toEqual([{ codes: [] }]);
+      expect(await run('goaway', front.port, 2)).toEqual([{ ends: [null, null, null], closed: true }]);
       await until(() => front.size() === 0);
       expect([...ends.values()].map(([code]) => code)).toEqual([1006, 1006, 1006]);
       expect(faults).toEqual(Array(3).fill('ERR_HTTP2_SESSION_ERROR'));
+    });
+
+    test('a connection that ends without a word: 1006', async () => {
+      const ends: Ends = new Map();
+      const front = await open(commanded(ends));
+      const python = new PythonProcess('h2-client.py', 'vanish', `${front.port}`, ca);
+      await until(() => ends.size === 3, 'the WebSockets to end');
+      expect([...ends.values()].map(([code]) => code)).toEqual([1006, 1006, 1006]);
+      expect(await python.exit()).toEqual([{ closed: true }]);
+    });
+
+    test('our closing gives each WebSocket 1001, and ends the session if it is ours', async () => {
+      const ends: Ends = new Map();
+      const front = await open(commanded(ends));
+      const isOurs = open === secureH2Fronts[0][1];
+      const python = new PythonProcess('h2-client.py', 'closing', `${front.port}`, ca, isOurs ? '"session"' : '""');
+      await python.line('open');
+      await front.close();
+      const closes = Array(3).fill([1001, '']);
+      const said = { ends: closes, ended: true, terminated: isOurs ? 0 : null, closed: isOurs };
+      expect((await python.exit()).slice(1)).toEqual([said]);
+      expect([...ends.values()]).toEqual(closes);
     });
 
     test('windows of a byte, of none, as large as can be, and negative', async () => {
