@@ -44,9 +44,9 @@ function watched(options: ServeOptions, seen: Seen[]): ServeOptions {
   };
 }
 
-async function serving(options: ServeOptions = {}): Promise<H2Front> {
+async function serving(options: ServeOptions): Promise<H2Front> {
   const seen: Seen[] = [];
-  const server = await start({ tls: serverTls, ...watched(options, seen) });
+  const server = await start(watched(options, seen));
   return {
     port: server.port,
     seen,
@@ -84,13 +84,16 @@ async function attached(http: Http2Server, { request, ...options }: ServeOptions
 
 /** Those that offer HTTP/2 and HTTP/1.1 by ALPN. */
 export const secureH2Fronts: readonly (readonly [name: string, open: OpenH2Front])[] = [
-  ['serve over TLS', serving],
+  ['serve over TLS', (options = {}) => serving({ tls: serverTls, ...options })],
   [
     'attach on a secure http2 server',
     (options = {}) =>
       attached(createSecureServer({ ...serverTls, allowHTTP1: true }) as unknown as Http2Server, options),
   ],
 ];
+
+/** Without TLS, and therefore HTTP/1.1 alone. */
+export const openPlain: OpenH2Front = (options = {}) => serving(options);
 
 /** Without TLS, for clients that know what is spoken. */
 export const openH2c: OpenH2Front = (options = {}) => attached(createH2cServer(), options);
