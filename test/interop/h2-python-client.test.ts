@@ -287,7 +287,8 @@ describe.skipIf(missing !== null)(titled('python3-h2 and wsproto', missing), () 
       const isOurs = open === secureH2Fronts[0][1];
       const python = new PythonProcess('h2-client.py', 'closing', `${front.port}`, ca, isOurs ? '"session"' : '""');
       await python.line('open');
-      await front.close();
+      // Longer than the client waits: it is the closing that ends all, and not its deadline.
+      await front.close({ timeout: 30_000 });
       const closes = Array(3).fill([1001, '']);
       const said = { ends: closes, ended: true, terminated: isOurs ? 0 : null, closed: isOurs };
       expect((await python.exit()).slice(1)).toEqual([said]);

@@ -75,9 +75,9 @@ async function echoes({ peer, got }: Opened, message: string | Buffer): Promise<
   return typeof message === 'string' ? got[before] === message : message.equals(got[before] as Buffer);
 }
 
-async function refusal(url: string): Promise<HandshakeError> {
+async function refusal(url: string, options: ConnectOptions = {}): Promise<HandshakeError> {
   const error = await within(
-    connect(url, OPTIONS).then(
+    connect(url, { ...OPTIONS, ...options }).then(
       (peer) => peer.terminate(),
       (thrown: unknown) => thrown,
     ),
@@ -164,7 +164,7 @@ describe.skipIf(missing !== null)(titled('python3-h2 and wsproto', missing), () 
     expect(bytesReceived).toBeLessThan(text.length);
   });
 
-  test.each<[string, object]>([
+  const failures: [path: string, expected: object][] = [
     ['/status/403', { code: 'UNEXPECTED_RESPONSE', statusCode: 403, body: Buffer.from('not you') }],
     ['/status/200x', { code: 'CONNECTION_FAILED' }],
     ['/empty/404', { code: 'UNEXPECTED_RESPONSE', statusCode: 404, body: Buffer.alloc(0) }],
@@ -183,34 +183,54 @@ describe.skipIf(missing !== null)(titled('python3-h2 and wsproto', missing), () 
     [answer([':status', '200'], ['Upper', 'case']), { code: 'CONNECTION_FAILED' }],
     [answer([':status', '200'], ['sec-websocket-protocol', 'unasked']), { code: 'INVALID_SUBPROTOCOL' }],
     [answer([':status', '200'], ['sec-websocket-extensions', 'unasked']), { code: 'INVALID_EXTENSION' }],
-  ])('%s fails, and the session goes on', async (path, expected) => {
-    const python = await startPython();
-    const other = await open(`${python.url}/other`);
-    const error = await refusal(python.url + path);
-    expect({ ...error, message: error.message }).toMatchObject(expected);
-    expect(await echoes(other, 'still there')).toBe(true);
-    const again = await open(`${python.url}/again`);
-    expect(await echoes(again, 'too')).toBe(true);
-    expect(python.sessions()).toBe(1);
-  });
+  ];
 
-  test.each(['/interim', '/continued', '/padded', answer([':status', '201']), answer([':status', '200'], ['x', ''])])(
-    '%s is an acceptance',
-    async (path) => {
+  test.each(failures.map((each) => [decodeURIComponent(each[0]), ...each] as const))(
+    '%s fails, and the session goes on',
+    async (_name, path, expected) => {
       const python = await startPython();
-      const client = await open(python.url + path);
-      expect(await echoes(client, 'x'.repeat(100_000))).toBe(true);
-      client.peer.close(1000);
-      await until(() => client.ended !== null);
-      expect(client.ended).toEqual([1000, '']);
+      const other = await open(`${python.url}/other`);
+      const error = await refusal(python.url + path);
+      expect({ ...error, message: error.message }).toMatchObject(expected);
+      expect(await echoes(other, 'still there')).toBe(true);
+      const again = await open(`${python.url}/again`);
+      expect(await echoes(again, 'too')).toBe(true);
+      expect(python.sessions()).toBe(1);
     },
   );
+
+  const acceptances = [
+    '/interim',
+    '/continued',
+    '/padded',
+    answer([':status', '201']),
+    answer([':status', '200'], ['x', '']),
+  ];
+
+  test.each(acceptances.map((path) => [decodeURIComponent(path), path]))('%s is an acceptance', async (_name, path) => {
+    const python = await startPython();
+    const client = await open(python.url + path);
+    expect(await echoes(client, 'x'.repeat(100_000))).toBe(true);
+    client.peer.close(1000);
+    await until(() => client.ended !== null);
+    expect(client.ended).toEqual([1000, '']);
+  });
 
   test('what comes with the answer is not lost', async () => {
     const python = await startPython();
     const client = await open(`${python.url}/early`);
     await until(() => client.got.length === 1);
     expect(client.got).toEqual(['welcome']);
+  });
+
+  test('DATA in place of an answer is no answer; the session goes on', async () => {
+    const python = await startPython();
+    const other = await open(`${python.url}/other`);
+    const error = await refusal(`${python.url}/data-first`, { handshakeTimeout: 300 });
+    expect(error.code).toBe('HANDSHAKE_TIMEOUT');
+    expect(await echoes(other, 'still there')).toBe(true);
+    await until(() => python.lines.some(({ reset }) => reset !== undefined));
+    expect(python.lines.filter(({ reset }) => reset !== undefined)).toEqual([{ path: '/data-first', reset: 8 }]);
   });
 
   test('an acceptance that ends the stream is the end of the WebSocket', async () => {

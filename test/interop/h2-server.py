@@ -106,7 +106,7 @@ class Stream:
         self.respond(200, end=True)
 
     def do_data_first(self):
-        # h2 would not; what it thinks of the stream is of no interest any more.
+        # h2 would not.
         self.session.raw += bytes([0, 0, 1, 0, 0]) + self.id.to_bytes(4, "big") + b"x"
 
     def do_nothing(self):

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { createServer as createH2cServer, createSecureServer, type Http2Server } from 'node:http2';
 import type { Socket } from 'node:net';
-import { attach, type ServeOptions } from '../../src/node/index.js';
+import { attach, type CloseOptions, type ServeOptions } from '../../src/node/index.js';
 import { atEnd, next, start } from '../node/support.js';
 import { serverTls } from '../node/support-streams.js';
 import { PYTHON } from './support.js';
@@ -27,7 +27,7 @@ export interface H2Front {
   readonly connections: () => number;
   /** Open WebSockets. */
   size(): number;
-  close(): Promise<void>;
+  close(options?: CloseOptions): Promise<void>;
 }
 
 export type OpenH2Front = (options?: ServeOptions) => Promise<H2Front>;
@@ -52,7 +52,7 @@ async function serving(options: ServeOptions): Promise<H2Front> {
     seen,
     connections: () => new Set(seen.map(({ remotePort }) => remotePort)).size,
     size: () => server.size,
-    close: () => server.close(),
+    close: (how) => server.close(how),
   };
 }
 
@@ -78,7 +78,7 @@ async function attached(http: Http2Server, { request, ...options }: ServeOptions
     seen,
     connections: () => new Set(seen.map(({ remotePort }) => remotePort)).size,
     size: () => attachment.size,
-    close: () => attachment.close(),
+    close: (how) => attachment.close(how),
   };
 }
 
