@@ -21,8 +21,13 @@ export interface SessionSource {
   readonly waitsFor: string;
   /** Asks for a session; one call of `RouteOwner` or of `onSession` follows, but not before this has returned. */
   request(asking: SessionRequest): void;
-  /** Nobody waits for the answer any more. */
-  forget(asking: SessionRequest): void;
+  /**
+   * Nobody waits for the answer any more.
+   *
+   * @param isSilent whether a request has gone out on the session and nothing came back in time: it may be dead, which
+   *   TCP would find out much later, if at all
+   */
+  forget(asking: SessionRequest, isSilent: boolean): void;
   /** Whether a request that was refused without being looked at may be tried on another session. */
   readonly hasOthers: boolean;
 }
@@ -118,7 +123,9 @@ export class H2Route implements Route, SessionRequest {
 
   cutOff(): void {
     this.#over = true;
-    this.#source.forget(this);
+    const { state, ended } = this.handshake;
+    const isLate = state === ConnectionState.CLOSED && !this.heard && !ended;
+    this.#source.forget(this, this.sent && isLate);
     const stream = this.#stream;
     if (stream === null) return;
     this.#letGo(stream);

@@ -58,8 +58,10 @@ export class SharedSessions implements SessionSource {
     session.request(asking);
   }
 
-  forget(asking: SessionRequest): void {
-    places.get(asking)?.forget(asking);
+  forget(asking: SessionRequest, isSilent: boolean): void {
+    const session = places.get(asking);
+    session?.forget(asking);
+    if (isSilent) session?.distrust();
   }
 }
 
@@ -141,6 +143,11 @@ class SharedSession implements Timed {
     if (!this.#waiting.delete(asking) || this.#waiting.size > 0 || this.#over) return;
     if (this.#isReady) this.#restIfUnused();
     else this.#giveUp();
+  }
+
+  /** It does not answer. Whoever comes next, perhaps again and again, is not to wait for it too. */
+  distrust(): void {
+    this.#leave();
   }
 
   onDeadline(): void {
