@@ -223,14 +223,28 @@ describe.skipIf(missing !== null)(titled('python3-h2 and wsproto', missing), () 
     expect(client.got).toEqual(['welcome']);
   });
 
-  test('DATA in place of an answer is no answer; the session goes on', async () => {
+  test('a request that is never answered: its timeout ends nothing else, and the next takes a new session', async () => {
     const python = await startPython();
     const other = await open(`${python.url}/other`);
+    const error = await refusal(`${python.url}/nothing`, { handshakeTimeout: 300 });
+    expect(error.code).toBe('HANDSHAKE_TIMEOUT');
+    await until(() => python.lines.some(({ reset }) => reset !== undefined));
+    expect(python.lines.filter(({ reset }) => reset !== undefined)).toEqual([{ path: '/nothing', reset: 8 }]);
+    expect(await echoes(other, 'still there')).toBe(true);
+    expect(await echoes(await open(`${python.url}/again`), 'too')).toBe(true);
+    expect(python.sessions()).toBe(2);
+  });
+
+  // nghttp2 has the session end, and node:http2 tells nobody: it reads no more, the end of the connection neither.
+  test('DATA before an answer is the end of the session, which pings find out; the next takes a new one', async () => {
+    const python = await startPython();
+    const other = await open(`${python.url}/other`, { pingInterval: 200, pingTimeout: 200 });
     const error = await refusal(`${python.url}/data-first`, { handshakeTimeout: 300 });
     expect(error.code).toBe('HANDSHAKE_TIMEOUT');
-    expect(await echoes(other, 'still there')).toBe(true);
-    await until(() => python.lines.some(({ reset }) => reset !== undefined));
-    expect(python.lines.filter(({ reset }) => reset !== undefined)).toEqual([{ path: '/data-first', reset: 8 }]);
+    expect(await echoes(await open(`${python.url}/again`), 'too')).toBe(true);
+    expect(python.sessions()).toBe(2);
+    await until(() => other.ended !== null);
+    expect(other.ended?.[0]).toBe(1006);
   });
 
   test('an acceptance that ends the stream is the end of the WebSocket', async () => {
