@@ -40,6 +40,7 @@ class Watch implements Timed {
   /** How many resets are still allowed, and since when. */
   #allowance: number;
   #since: number;
+  #isOver = false;
 
   constructor(session: Http2Session, rules: SessionRules) {
     this.#session = session;
@@ -72,11 +73,16 @@ class Watch implements Timed {
     this.#streams--;
     if (session.destroyed) return;
     if (this.#streams === 0) wheel.set(this, wheel.now() + this.#rules.idleTimeout);
-    if (wasReset(stream) && !this.#mayReset()) {
-      const message = `the client reset more streams than maxResetRate allows, ${this.#rules.maxResetRate} a second`;
-      session.destroy(new RemoteProtocolError('TOO_MANY_RESETS', message), ENHANCE_YOUR_CALM);
-    }
+    if (!wasReset(stream) || this.#mayReset() || this.#isOver) return;
+    this.#isOver = true;
+    // Not from within what reads the session: Node.js 20 would go on reading what is gone, for ever.
+    setImmediate(this.#end);
   }
+
+  readonly #end = (): void => {
+    const message = `the client reset more streams than maxResetRate allows, ${this.#rules.maxResetRate} a second`;
+    this.#session.destroy(new RemoteProtocolError('TOO_MANY_RESETS', message), ENHANCE_YOUR_CALM);
+  };
 
   #mayReset(): boolean {
     const { maxResetRate, resetBurst } = this.#rules;
