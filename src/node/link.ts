@@ -270,7 +270,8 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
 
   onWritten(error?: Error | null): void {
     this.#acknowledge(!error);
-    if (error) return;
+    // A stream of HTTP/2 may tell of it when it is closed.
+    if (error || this.#streamClosed) return;
     this.#flush();
     if (this.#drainDue) this.#drained();
   }
