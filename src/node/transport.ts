@@ -66,8 +66,12 @@ export class StreamTransport implements Transport {
   listen(): void {
     const owner = this.#owner;
     this.#stream.on('end', () => owner.onEnd());
-    this.#stream.on('error', (error) => owner.onError(error));
+    this.#stream.on('error', (error) => this.onError(error));
     this.#stream.on('close', () => owner.onClose());
+  }
+
+  protected onError(error: Error): void {
+    this.#owner.onError(error);
   }
 
   pause(): void {

@@ -4,9 +4,9 @@
  */
 
 import type { Http2Session, Http2Stream } from 'node:http2';
-import type { Duplex } from 'node:stream';
+import { addAbortSignal, type Duplex } from 'node:stream';
 import { StreamTransport, type TransportOwner } from '../transport.js';
-import { CANCEL, NO_ERROR } from './codes.js';
+import { NO_ERROR } from './codes.js';
 
 /** Streams that were reset from here. */
 const cancelled = new WeakSet<Http2Stream>();
@@ -28,13 +28,19 @@ export function wasReset(stream: Http2Stream): boolean {
   return stream.rstCode !== NO_ERROR && !cancelled.has(stream);
 }
 
-/** Resets a stream as a TCP connection would be (RFC 8441 §5). */
+/**
+ * Resets a stream with CANCEL, as a TCP connection would be (RFC 8441 §5). It may have an error event, which tells of
+ * nothing else. To close it with that code would end it in order before, which is for the peer to believe.
+ */
 export function cancel(stream: Http2Stream): void {
-  if (!stream.closed) {
-    cancelled.add(stream);
-    stream.close(CANCEL);
+  if (stream.closed || stream.destroyed) {
+    stream.destroy();
+    return;
   }
-  stream.destroy();
+  cancelled.add(stream);
+  const abort = new AbortController();
+  addAbortSignal(abort.signal, stream);
+  abort.abort();
 }
 
 /** Cuts off a stream of any kind. */
@@ -62,6 +68,10 @@ export class Http2Transport extends StreamTransport {
     this.#stream.on('close', () => owners.delete(this.#owner));
     // It came while the handshake was under way.
     if (session.closed) this.#owner.onGoingAway();
+  }
+
+  protected override onError(error: Error): void {
+    if (!cancelled.has(this.#stream)) super.onError(error);
   }
 
   override destroy(): void {
