@@ -501,6 +501,19 @@ describe.for(VERSIONS)('the connection, over HTTP/%s', (version) => {
     ]);
   });
 
+  test('so is one of which nothing is read: one error, that says so', async () => {
+    const { client, log, peer } = await pair(version, { closeTimeout: 100 });
+    peer.pause();
+    peer.close();
+    await client.closeCode();
+    await until(() => log.length >= 2 && client.closed);
+    await turns();
+    expect(log).toMatchObject([
+      ['error', { code: 'CLOSE_TIMEOUT' }],
+      ['close', 1006, expect.any(String)],
+    ]);
+  });
+
   test('a violation: the Close that says so, and the end', async () => {
     const { client, log, server } = await pair(version);
     client.write(frame(1, 'fine'), frame(3), frame(1, 'too late'));
