@@ -13,7 +13,7 @@ import { ignore } from '../refusal.js';
 import { H2Exchange } from './exchange.js';
 import { http2 } from './module.js';
 import { type Http2Options, http2Options, SESSION_WINDOW, serverOptions, sessionRules } from './options.js';
-import { watchSessions } from './sessions.js';
+import { type SessionsWatch, watchSessions } from './sessions.js';
 
 /** Node's own listener. */
 type Listener<T extends unknown[]> = (...args: T) => void;
@@ -32,7 +32,9 @@ export interface FrontOwner {
 
 export class Http2Front {
   readonly #sockets = new Set<TLSSocket>();
-  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #sessions = new Map<ServerHttp2Session, TLSSocket>();
+  readonly #watch: SessionsWatch;
+  #newest!: TLSSocket;
 
   /**
    * @param https offers `h2` by ALPN
@@ -47,7 +49,7 @@ export class Http2Front {
   ) {
     const checked = http2Options(options);
     const server = http2().createServer(serverOptions(checked, limits), listener as unknown as H2Listener);
-    watchSessions(server, sessionRules(checked, limits));
+    this.#watch = watchSessions(server, sessionRules(checked, limits));
     server.on('session', this.#onSession);
     // What makes requests of streams is Node's, and has no use for those that become WebSockets.
     const [serveRequest] = server.listeners('stream') as Listener<StreamEvent>[];
@@ -68,23 +70,29 @@ export class Http2Front {
       owner.onConnection(socket);
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket)).on('error', ignore);
+      this.#newest = socket;
       server.emit('connection', socket);
     });
   }
 
   /** Ends every session as soon as its streams have ended; no new ones are taken. */
   close(): void {
-    for (const session of this.#sessions) session.close();
+    for (const [session, socket] of this.#sessions) {
+      // node:http2 leaves the end of the connection to the client, which may not be there any more.
+      if (this.#watch.isIdle(session)) socket.once('finish', () => socket.destroy());
+      session.close();
+    }
   }
 
   cutOff(): void {
-    for (const session of this.#sessions) session.destroy();
+    for (const session of this.#sessions.keys()) session.destroy();
     // Of a session that has been closed, the connection may still wait for the client to end it.
     for (const socket of this.#sockets) socket.destroy();
   }
 
   readonly #onSession = (session: ServerHttp2Session): void => {
-    this.#sessions.add(session);
+    // Told of within the event of its connection.
+    this.#sessions.set(session, this.#newest);
     session.on('close', () => this.#sessions.delete(session));
     session.setLocalWindowSize(SESSION_WINDOW);
   };

@@ -22,13 +22,25 @@ export interface SessionRules {
   readonly idleTimeout: number;
 }
 
+/** Sessions that are watched. */
+export interface SessionsWatch {
+  /** Watches over no more of them. */
+  stop(): void;
+  /** Whether a session has no stream now. */
+  isIdle(session: ServerHttp2Session): boolean;
+}
+
 /** Watches over all sessions of a server, those that come from now on. */
-export function watchSessions(server: Http2Server, rules: SessionRules): { stop(): void } {
+export function watchSessions(server: Http2Server, rules: SessionRules): SessionsWatch {
+  const watches = new WeakMap<ServerHttp2Session, Watch>();
   const onSession = (session: ServerHttp2Session) => {
-    new Watch(session, rules);
+    watches.set(session, new Watch(session, rules));
   };
   server.on('session', onSession);
-  return { stop: () => server.off('session', onSession) };
+  return {
+    stop: () => server.off('session', onSession),
+    isIdle: (session) => watches.get(session)?.isIdle === true,
+  };
 }
 
 /** One session. */
@@ -61,6 +73,10 @@ class Watch implements Timed {
     });
     session.on('close', () => wheel.set(this, null));
     wheel.set(this, this.#since + rules.firstStreamTimeout);
+  }
+
+  get isIdle(): boolean {
+    return this.#streams === 0;
   }
 
   /** No stream is on it, so nothing is lost: a request that is on its way may be sent again (RFC 9113 §6.8). */
