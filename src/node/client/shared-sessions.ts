@@ -194,6 +194,8 @@ class SharedSession implements Timed {
     // What the server has ended carries no session, and one that may be half open does not end by itself.
     socket.on('end', () => socket.destroy());
     if ('setNoDelay' in socket) socket.setNoDelay(true);
+    // A session is over when the server has ended its side, and node:http2 waits for the socket to say so.
+    socket.allowHalfOpen = false;
     const authority = this.#target.url.href.replace(/^ws/, 'http');
     const session = http2().connect(authority, { ...OPTIONS, createConnection: () => socket });
     this.#session = session;
