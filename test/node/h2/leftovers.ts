@@ -58,6 +58,16 @@ wheel.set = (entry, deadline) => {
   else armed.add(entry);
 };
 
+/** Lets the deadlines of one class come now; how many there were. */
+export function ring(className: string): number {
+  const due = [...armed].filter((entry) => entry.bucket !== null && entry.constructor.name === className);
+  for (const entry of due) {
+    wheel.set(entry, null);
+    entry.onDeadline(wheel.now());
+  }
+  return due.length;
+}
+
 /** What is there yet. */
 function leftovers(): string[] {
   for (const entry of armed) if (entry.bucket === null) armed.delete(entry);
