@@ -13,7 +13,7 @@ import { ignore } from '../refusal.js';
 import { H2Exchange } from './exchange.js';
 import { http2 } from './module.js';
 import { type Http2Options, http2Options, SESSION_WINDOW, serverOptions, sessionRules } from './options.js';
-import { type SessionsWatch, watchSessions } from './sessions.js';
+import { type SessionsWatch, socketOf, watchSessions } from './sessions.js';
 
 /** Node's own listener. */
 type Listener<T extends unknown[]> = (...args: T) => void;
@@ -32,9 +32,8 @@ export interface FrontOwner {
 
 export class Http2Front {
   readonly #sockets = new Set<TLSSocket>();
-  readonly #sessions = new Map<ServerHttp2Session, TLSSocket>();
+  readonly #sessions = new Set<ServerHttp2Session>();
   readonly #watch: SessionsWatch;
-  #newest!: TLSSocket;
 
   /**
    * @param https offers `h2` by ALPN
@@ -70,29 +69,30 @@ export class Http2Front {
       owner.onConnection(socket);
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket)).on('error', ignore);
-      this.#newest = socket;
       server.emit('connection', socket);
     });
   }
 
   /** Ends every session as soon as its streams have ended; no new ones are taken. */
   close(): void {
-    for (const [session, socket] of this.#sessions) {
-      // node:http2 leaves the end of the connection to the client, which may not be there any more.
-      if (this.#watch.isIdle(session)) socket.once('finish', () => socket.destroy());
+    for (const session of this.#sessions) {
+      if (this.#watch.isIdle(session)) {
+        // node:http2 leaves the end of the connection to the client, which may not be there any more.
+        const socket = socketOf(session);
+        socket?.once('finish', () => socket.destroy());
+      }
       session.close();
     }
   }
 
   cutOff(): void {
-    for (const session of this.#sessions.keys()) session.destroy();
+    for (const session of this.#sessions) session.destroy();
     // Of a session that has been closed, the connection may still wait for the client to end it.
     for (const socket of this.#sockets) socket.destroy();
   }
 
   readonly #onSession = (session: ServerHttp2Session): void => {
-    // Told of within the event of its connection.
-    this.#sessions.set(session, this.#newest);
+    this.#sessions.add(session);
     session.on('close', () => this.#sessions.delete(session));
     session.setLocalWindowSize(SESSION_WINDOW);
   };

@@ -5,7 +5,9 @@
  */
 
 import type { Http2Server, Http2Session, Http2Stream, ServerHttp2Session } from 'node:http2';
+import type { Socket } from 'node:net';
 import { RemoteProtocolError } from '../../core/index.js';
+import { ignore } from '../refusal.js';
 import { type Timed, wheel } from '../wheel.js';
 import { ENHANCE_YOUR_CALM } from './codes.js';
 import { wasReset } from './transport.js';
@@ -43,10 +45,22 @@ export function watchSessions(server: Http2Server, rules: SessionRules): Session
   };
 }
 
+/**
+ * How long the connection of a session that is over may take to close, in milliseconds. Where it was reset while
+ * something was written over TLS, Node.js up to 24 does not notice, and would keep it for ever.
+ */
+export const LAST_WORDS = 2000;
+
+/** The socket itself; what a session shows of it cannot be destroyed. */
+export function socketOf(session: Http2Session): Socket | undefined {
+  return session.socket?.on('close', ignore);
+}
+
 /** One session. */
 class Watch implements Timed {
   bucket: number | null = null;
   readonly #session: Http2Session;
+  readonly #socket: Socket | undefined;
   readonly #rules: SessionRules;
   #streams = 0;
   /** How many resets are still allowed, and since when. */
@@ -56,6 +70,7 @@ class Watch implements Timed {
 
   constructor(session: Http2Session, rules: SessionRules) {
     this.#session = session;
+    this.#socket = socketOf(session);
     this.#rules = rules;
     this.#allowance = rules.resetBurst;
     this.#since = wheel.now();
@@ -80,19 +95,30 @@ class Watch implements Timed {
   }
 
   /** No stream is on it, so nothing is lost: a request that is on its way may be sent again (RFC 9113 §6.8). */
-  onDeadline(): void {
+  onDeadline(now: number): void {
+    if (this.#session.destroyed) {
+      this.#socket?.destroy();
+      return;
+    }
     this.#session.destroy();
+    wheel.set(this, now + LAST_WORDS);
   }
 
   #closed(stream: Http2Stream): void {
     const session = this.#session;
     this.#streams--;
-    if (session.destroyed) return;
-    if (this.#streams === 0) wheel.set(this, wheel.now() + this.#rules.idleTimeout);
-    if (!wasReset(stream) || this.#mayReset() || this.#isOver) return;
+    if (this.#streams === 0) this.#rest();
+    if (session.destroyed || !wasReset(stream) || this.#mayReset() || this.#isOver) return;
     this.#isOver = true;
     // Not from within what reads the session: Node.js 20 would go on reading what is gone, for ever.
     setImmediate(this.#end);
+  }
+
+  #rest(): void {
+    if (this.#socket?.destroyed) return;
+    // That it is over shows later, where this comes of that.
+    const isOver = this.#session.closed || this.#session.destroyed;
+    wheel.set(this, wheel.now() + (isOver ? LAST_WORDS : this.#rules.idleTimeout));
   }
 
   readonly #end = (): void => {
