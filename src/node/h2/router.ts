@@ -68,11 +68,13 @@ export class H2Router {
   }
 }
 
-/** What is the server's own affair is left to it: only resets in quick succession are not. */
+/**
+ * What is the server's own affair is left to it: only resets in quick succession are not. nghttp2 allows a thousand, and
+ * 33 a second. A session that it has given up stays for ever in Node.js 20, so that it must not come to that.
+ */
 const RULES = {
-  ...sessionRules(http2Options({}), DEFAULT_HANDSHAKE_LIMITS),
-  // As many as nghttp2 allows: such a server may have any number of streams.
-  resetBurst: 1000,
+  ...sessionRules(http2Options({ maxResetRate: 30 }), DEFAULT_HANDSHAKE_LIMITS),
+  resetBurst: 500,
   firstStreamTimeout: Number.POSITIVE_INFINITY,
   idleTimeout: Number.POSITIVE_INFINITY,
 };
