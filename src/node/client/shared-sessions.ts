@@ -9,6 +9,7 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { http2 } from '../h2/module.js';
 import { SESSION_WINDOW } from '../h2/options.js';
+import { LAST_WORDS } from '../h2/sessions.js';
 import { ignore } from '../refusal.js';
 import { asError } from '../thrown.js';
 import { type Timed, wheel } from '../wheel.js';
@@ -107,6 +108,8 @@ class SharedSession implements Timed {
   #isReady = false;
   #streams = 0;
   #over = false;
+  #isLeft = false;
+  #isClosed = false;
 
   constructor(target: Target, options: TransportOptions, mayUseHttp1: boolean) {
     this.#target = target;
@@ -141,7 +144,7 @@ class SharedSession implements Timed {
 
   forget(asking: SessionRequest): void {
     if (!this.#waiting.delete(asking) || this.#waiting.size > 0 || this.#over) return;
-    if (this.#isReady) this.#restIfUnused();
+    if (this.#isReady) this.#rest();
     else this.#giveUp();
   }
 
@@ -151,7 +154,8 @@ class SharedSession implements Timed {
   }
 
   onDeadline(): void {
-    this.#giveUp();
+    if (this.#over) this.#socket?.destroy();
+    else this.#giveUp();
   }
 
   readonly #open = (): void => {
@@ -201,7 +205,7 @@ class SharedSession implements Timed {
     this.#session = session;
     session.on('error', this.#onError);
     session.on('close', this.#onClose);
-    session.on('goaway', this.#leave);
+    session.on('goaway', this.#onGoaway);
     session.once('connect', () => session.setLocalWindowSize(SESSION_WINDOW));
     whenConnectAllowed(session, (allowed) => {
       // That it has ended is told otherwise.
@@ -231,7 +235,7 @@ class SharedSession implements Timed {
       this.#streams++;
       stream.on('close', this.#onStreamClose);
     }
-    this.#restIfUnused();
+    this.#rest();
   };
 
   /** As many as are asked for may wait until it is known. */
@@ -243,13 +247,14 @@ class SharedSession implements Timed {
 
   readonly #onStreamClose = (): void => {
     this.#streams--;
-    this.#restIfUnused();
+    this.#rest();
   };
 
-  #restIfUnused(): void {
+  /** When nothing is on it, it keeps nobody, and is not kept for long. */
+  #rest(): void {
     if (this.#streams + this.#waiting.size > 0 || this.#over) return;
     this.#session?.unref();
-    wheel.set(this, wheel.now() + KEEP);
+    wheel.set(this, wheel.now() + (this.#isLeft ? LAST_WORDS : KEEP));
   }
 
   readonly #onError = (thrown: unknown): void => {
@@ -260,6 +265,7 @@ class SharedSession implements Timed {
   };
 
   readonly #onClose = (): void => {
+    this.#isClosed = true;
     if (this.#wasNotUnderstood) this.#notSpoken();
     else for (const { owner } of this.#giveUp()) owner.onClose();
   };
@@ -287,23 +293,29 @@ class SharedSession implements Timed {
     connection?.destroy();
   }
 
+  readonly #onGoaway = (): void => {
+    this.#leave();
+    if (this.#isReady) this.#rest();
+  };
+
   /** Takes no more: what is on it goes on. */
-  readonly #leave = (): void => {
+  #leave(): void {
+    this.#isLeft = true;
     const origin = this.#target.url.origin;
     const others = shared.get(origin);
     others?.delete(this);
     if (others?.size === 0) shared.delete(origin);
-  };
+  }
 
   /** @returns those that waited, who have to be told */
   #giveUp(): Iterable<SessionRequest> {
     const waiting = this.#waiting;
     this.#waiting = new Set();
     this.#over = true;
-    wheel.set(this, null);
     this.#leave();
     if (this.#session !== null) this.#session.destroy();
     else this.#socket?.destroy();
+    wheel.set(this, this.#session === null || this.#isClosed ? null : wheel.now() + LAST_WORDS);
     return waiting;
   }
 }
