@@ -386,7 +386,7 @@ describe.for(VERSIONS)('the connection, over HTTP/%s', (version) => {
   test('send returns false above sendHighWater, drain follows, and all of it arrives', async () => {
     const drained = deferred();
     const { client, peer } = await pair(version, { drain: () => drained.resolve() });
-    const payload = noise(16_000_000);
+    const payload = noise(12_000_000);
     client.stream.pause();
     expect(peer.send(payload)).toBe(false);
     expect(peer.bufferedAmount).toBeGreaterThanOrEqual(payload.length);

@@ -4,16 +4,19 @@
  */
 
 import type { OutgoingHttpHeaders } from 'node:http2';
-import type { Socket } from 'node:net';
+import { createConnection, type Socket } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, NO_ERROR } from '../../../src/node/h2/codes.js';
 import { reject, type ServeOptions } from '../../../src/node/index.js';
 import {
+  atEnd,
   closeFrame,
   concat,
   deferred,
   frame,
   type Log,
+  next,
   noise,
   recording,
   turns,
@@ -23,17 +26,21 @@ import {
 import {
   DATA,
   END_STREAM,
-  type FramePeer,
+  FramePeer,
   GOAWAY,
   goawayFrame,
   HEADERS,
   h2Frame,
   headersFrame,
+  INITIAL_WINDOW_SIZE,
+  PREFACE,
   RST_STREAM,
   rstFrame,
+  settingsFrame,
+  WINDOW_UPDATE,
 } from './frames.js';
 import { sessions } from './leftovers.js';
-import { ASK, ASKED, framesTo, H2Client, openSession, secure } from './support.js';
+import { ASK, ASKED, ca, framesTo, H2Client, openSession, secure } from './support.js';
 
 const PROTOCOL_ERROR = 1;
 const STREAM_CLOSED = 5;
@@ -555,6 +562,45 @@ describe('the end of a session', () => {
     await until(() => server.size === 0);
     expect(named(log, 'close')).toEqual([1, 3, 5].map(() => ['close', 1006, '']));
     expect(named(log, 'error')).toEqual([]);
+  });
+
+  test('the TCP connection is reset while much is being written to it: its socket is closed all the same', async () => {
+    let tls: TLSSocket | null = null;
+    const { server, log } = await recorded({
+      upgrade: (request) => {
+        tls = request.tls;
+      },
+      pingInterval: 1000,
+      pingTimeout: 500,
+      http2: { sessionTimeout: 100 },
+      open: (ws) => {
+        for (let i = 0; i < 15; i++) ws.send(noise(1_000_000));
+      },
+    });
+    const raw = createConnection(server.port, '127.0.0.1');
+    const socket = connectTls({ socket: raw, servername: 'localhost', ca, ALPNProtocols: ['h2'] });
+    for (const each of [raw, socket]) each.on('error', () => {});
+    atEnd(() => raw.destroy());
+    await next(socket, 'secureConnect');
+    const frames = new FramePeer(socket, false);
+    const large = Buffer.of(0x40, 0, 0, 0);
+    frames.write(PREFACE, settingsFrame({ [INITIAL_WINDOW_SIZE]: 2 ** 30 }), h2Frame(WINDOW_UPDATE, 0, 0, large));
+    frames.write(headersFrame(1, ASKED));
+    await frames.frame(DATA, 1);
+    socket.pause();
+    const [peer] = server.connections();
+    let before = -1;
+    let same = 0;
+    await until(() => {
+      same = peer.bufferedAmount === before ? same + 1 : 0;
+      before = peer.bufferedAmount;
+      return same > 100;
+    }, 'the server to be held');
+    expect(before).toBeGreaterThan(0);
+    raw.resetAndDestroy();
+    await until(() => log.at(-1)?.[0] === 'close');
+    expect(log.at(-1)?.[1]).toBe(1006);
+    await until(() => tls?.destroyed === true, 'the socket to be closed', 20_000);
   });
 
   test('while upgrade is pending: the signal is aborted', async () => {
