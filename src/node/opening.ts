@@ -12,7 +12,7 @@ import {
   type Request,
 } from '../core/index.js';
 import type { Exchange, Refuse } from './exchange.js';
-import { cutOff } from './h2/transport.js';
+import { cutOff, giveUp } from './h2/transport.js';
 import type { OriginTest } from './origins.js';
 import { pathOf } from './paths.js';
 import { ignore } from './refusal.js';
@@ -197,7 +197,7 @@ export class Opening<Data> implements Timed {
 
   /** Who has ended its side can take no part in a closing handshake: that is a client that has gone away. */
   readonly #onEnd = (): void => {
-    this.cutOff();
+    giveUp(this.#exchange.stream);
   };
 
   readonly #onClose = (): void => {

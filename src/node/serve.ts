@@ -11,7 +11,7 @@ import {
 import type { ServerOptions as HttpsOptions, Server as HttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { handshakeLimits, LocalProtocolError } from '../core/index.js';
+import { ConnectionConfig, handshakeLimits, LocalProtocolError } from '../core/index.js';
 import { Endpoint, type EndpointOptions } from './endpoint.js';
 import { H1Exchange } from './h1-exchange.js';
 import type { H2Exchange } from './h2/exchange.js';
@@ -79,6 +79,7 @@ export class Server<Data = unknown> extends Endpoint<Data> {
         this.#http as HttpsServer,
         http2 === true ? {} : http2,
         limits,
+        new ConnectionConfig(options),
         request,
         this.#front,
       );

@@ -22,6 +22,7 @@ import { pathOf } from '../paths.js';
 import { warn } from '../thrown.js';
 import { INTERNAL_ERROR } from './codes.js';
 import { http2 } from './module.js';
+import { reset } from './transport.js';
 
 const EMPTY = new Uint8Array(0);
 
@@ -130,7 +131,7 @@ export class H2Exchange implements Exchange {
       } catch (error) {
         // A field that HTTP/2, or node:http2, does not have twice.
         warn(error);
-        this.stream.close(INTERNAL_ERROR);
+        reset(this.stream, INTERNAL_ERROR);
       }
     };
   }

@@ -5,15 +5,14 @@
  */
 
 import type { RequestListener } from 'node:http';
-import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Server as HttpsServer } from 'node:https';
 import type { TLSSocket } from 'node:tls';
-import type { HandshakeLimits } from '../../core/index.js';
-import { ignore } from '../refusal.js';
+import type { ConnectionConfig, HandshakeLimits } from '../../core/index.js';
 import { H2Exchange } from './exchange.js';
 import { http2 } from './module.js';
 import { type Http2Options, http2Options, SESSION_WINDOW, serverOptions, sessionRules } from './options.js';
-import { type SessionsWatch, socketOf, watchSessions } from './sessions.js';
+import { isEnding, Sessions } from './sessions.js';
 
 /** Node's own listener. */
 type Listener<T extends unknown[]> = (...args: T) => void;
@@ -31,9 +30,7 @@ export interface FrontOwner {
 }
 
 export class Http2Front {
-  readonly #sockets = new Set<TLSSocket>();
-  readonly #sessions = new Set<ServerHttp2Session>();
-  readonly #watch: SessionsWatch;
+  readonly #sessions: Sessions;
 
   /**
    * @param https offers `h2` by ALPN
@@ -43,18 +40,20 @@ export class Http2Front {
     https: HttpsServer,
     options: Http2Options,
     limits: HandshakeLimits,
+    config: ConnectionConfig,
     listener: RequestListener,
     owner: FrontOwner,
   ) {
     const checked = http2Options(options);
     const server = http2().createServer(serverOptions(checked, limits), listener as unknown as H2Listener);
-    this.#watch = watchSessions(server, sessionRules(checked, limits));
-    server.on('session', this.#onSession);
+    this.#sessions = new Sessions(server, sessionRules(checked, limits, config));
+    server.on('session', (session) => session.setLocalWindowSize(SESSION_WINDOW));
     // What makes requests of streams is Node's, and has no use for those that become WebSockets.
     const [serveRequest] = server.listeners('stream') as Listener<StreamEvent>[];
     server.off('stream', serveRequest);
     server.on('stream', (...event: StreamEvent) => {
       const [stream, headers, , rawHeaders] = event;
+      if (isEnding(stream)) return;
       if (headers[':method'] !== 'CONNECT') serveRequest.apply(server, event);
       else owner.onConnect(new H2Exchange(stream, { headers, rawHeaders }));
     });
@@ -67,33 +66,16 @@ export class Http2Front {
         return;
       }
       owner.onConnection(socket);
-      this.#sockets.add(socket);
-      socket.on('close', () => this.#sockets.delete(socket)).on('error', ignore);
       server.emit('connection', socket);
     });
   }
 
   /** Ends every session as soon as its streams have ended; no new ones are taken. */
   close(): void {
-    for (const session of this.#sessions) {
-      if (this.#watch.isIdle(session)) {
-        // node:http2 leaves the end of the connection to the client, which may not be there any more.
-        const socket = socketOf(session);
-        socket?.once('finish', () => socket.destroy());
-      }
-      session.close();
-    }
+    this.#sessions.close();
   }
 
   cutOff(): void {
-    for (const session of this.#sessions) session.destroy();
-    // Of a session that has been closed, the connection may still wait for the client to end it.
-    for (const socket of this.#sockets) socket.destroy();
+    this.#sessions.cutOff();
   }
-
-  readonly #onSession = (session: ServerHttp2Session): void => {
-    this.#sessions.add(session);
-    session.on('close', () => this.#sessions.delete(session));
-    session.setLocalWindowSize(SESSION_WINDOW);
-  };
 }

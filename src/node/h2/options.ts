@@ -1,7 +1,7 @@
 /** What of HTTP/2 can be set on a server, and how it is told to node:http2. */
 
 import type { ServerOptions } from 'node:http2';
-import { type HandshakeLimits, LocalProtocolError } from '../../core/index.js';
+import { type ConnectionConfig, type HandshakeLimits, LocalProtocolError } from '../../core/index.js';
 import type { SessionRules } from './sessions.js';
 
 /** Limits of every session, which is every TLS connection that speaks HTTP/2. */
@@ -47,8 +47,14 @@ export function http2Options(given: Http2Options): Required<Http2Options> {
 }
 
 /** The rules for sessions that the options make. */
-export function sessionRules(options: Required<Http2Options>, { handshakeTimeout }: HandshakeLimits): SessionRules {
+export function sessionRules(
+  options: Required<Http2Options>,
+  { handshakeTimeout }: HandshakeLimits,
+  { pingInterval, pingTimeout }: ConnectionConfig,
+): SessionRules {
   return {
+    pingInterval,
+    pingTimeout,
     maxResetRate: options.maxResetRate,
     resetBurst: options.maxConcurrentStreams,
     firstStreamTimeout: handshakeTimeout,

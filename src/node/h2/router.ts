@@ -3,11 +3,11 @@
 import { EventEmitter } from 'node:events';
 import type { Http2SecureServer, Http2Server, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import { DEFAULT_HANDSHAKE_LIMITS } from '../../core/index.js';
+import { ConnectionConfig, DEFAULT_HANDSHAKE_LIMITS } from '../../core/index.js';
 import { Refusal } from '../refusal.js';
 import { H2Exchange } from './exchange.js';
 import { http2Options, sessionRules } from './options.js';
-import { watchSessions } from './sessions.js';
+import { isEnding, Sessions } from './sessions.js';
 
 type AnyHttp2Server = Http2Server | Http2SecureServer;
 
@@ -18,7 +18,7 @@ export function isHttp2Server(server: EventEmitter): server is AnyHttp2Server {
 export class H2Router {
   readonly #server: AnyHttp2Server;
   readonly #offer: (path: string, exchange: H2Exchange) => boolean;
-  #watch: { stop(): void } | null = null;
+  #sessions: Sessions | null = null;
 
   /** @param offer takes a request for a path, or returns false */
   constructor(server: AnyHttp2Server, offer: (path: string, exchange: H2Exchange) => boolean) {
@@ -33,13 +33,13 @@ export class H2Router {
     server.on('stream', this.#onStream);
     // Without a listener node:http2 answers every CONNECT with 405 where there are listeners to requests.
     server.on('connect', this.#onConnect);
-    this.#watch = watchSessions(server, RULES);
+    this.#sessions = new Sessions(server, RULES);
   }
 
   stop(): void {
     this.#server.off('stream', this.#onStream);
     this.#server.off('connect', this.#onConnect);
-    this.#watch?.stop();
+    this.#sessions?.stop();
   }
 
   readonly #onStream = (
@@ -48,7 +48,7 @@ export class H2Router {
     _flags: number,
     rawHeaders: string[],
   ): void => {
-    if (headers[':method'] !== 'CONNECT') return;
+    if (headers[':method'] !== 'CONNECT' || isEnding(stream)) return;
     const exchange = new H2Exchange(stream, { headers, rawHeaders });
     const { path } = exchange;
     if ((path !== null && this.#offer(path, exchange)) || this.#hasOthers) return;
@@ -69,11 +69,12 @@ export class H2Router {
 }
 
 /**
- * What is the server's own affair is left to it: only resets in quick succession are not. nghttp2 allows a thousand, and
- * 33 a second. A session that it has given up stays for ever in Node.js 20, so that it must not come to that.
+ * What is the server's own affair is left to it: resets in quick succession, and clients that are gone, are not. nghttp2
+ * allows a thousand resets, and 33 a second; a session that it has given up Node.js 20 does not know of, so that it had
+ * better not come to that.
  */
 const RULES = {
-  ...sessionRules(http2Options({ maxResetRate: 30 }), DEFAULT_HANDSHAKE_LIMITS),
+  ...sessionRules(http2Options({ maxResetRate: 30 }), DEFAULT_HANDSHAKE_LIMITS, new ConnectionConfig()),
   resetBurst: 500,
   firstStreamTimeout: Number.POSITIVE_INFINITY,
   idleTimeout: Number.POSITIVE_INFINITY,

@@ -1,10 +1,10 @@
 /**
- * Watches over the sessions that clients have with a server: those without streams do not stay for ever, and a client
- * cannot make the server work for nothing by resetting one stream after the other (CVE-2023-44487), which the limit on
- * concurrent streams does not see.
+ * Watches over the sessions that clients have with a server: those without streams, or without a client, do not stay for
+ * ever, and a client cannot make the server work for nothing by resetting one stream after the other (CVE-2023-44487),
+ * which the limit on concurrent streams does not see.
  */
 
-import type { Http2Server, Http2Session, Http2Stream, ServerHttp2Session } from 'node:http2';
+import type { Http2SecureServer, Http2Server, Http2Session, Http2Stream, ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { RemoteProtocolError } from '../../core/index.js';
 import { ignore } from '../refusal.js';
@@ -20,57 +20,96 @@ export interface SessionRules {
   readonly resetBurst: number;
   /** How long a session may have no stream, before its first one. */
   readonly firstStreamTimeout: number;
-  /** How long a session may have no stream, between two. */
+  /** How long a session may have no stream, between two; without a limit as long as its client is there. */
   readonly idleTimeout: number;
-}
-
-/** Sessions that are watched. */
-export interface SessionsWatch {
-  /** Watches over no more of them. */
-  stop(): void;
-  /** Whether a session has no stream now. */
-  isIdle(session: ServerHttp2Session): boolean;
-}
-
-/** Watches over all sessions of a server, those that come from now on. */
-export function watchSessions(server: Http2Server, rules: SessionRules): SessionsWatch {
-  const watches = new WeakMap<ServerHttp2Session, Watch>();
-  const onSession = (session: ServerHttp2Session) => {
-    watches.set(session, new Watch(session, rules));
-  };
-  server.on('session', onSession);
-  return {
-    stop: () => server.off('session', onSession),
-    isIdle: (session) => watches.get(session)?.isIdle === true,
-  };
+  /** After how long without a byte from it a client is asked for one. */
+  readonly pingInterval: number;
+  /** How long it may take to answer. */
+  readonly pingTimeout: number;
 }
 
 /**
- * How long the connection of a session that is over may take to close, in milliseconds. Where it was reset while
- * something was written over TLS, Node.js up to 24 does not notice, and would keep it for ever.
+ * How long the connection of a session that is over may take to close, in milliseconds. node:http2 ends its side and
+ * leaves the rest to the peer, which may not be there; and where a connection was reset while something was written over
+ * TLS, Node.js up to 24 does not notice.
  */
 export const LAST_WORDS = 2000;
 
-/** The socket itself; what a session shows of it cannot be destroyed. */
-export function socketOf(session: Http2Session): Socket | undefined {
-  return session.socket?.on('close', ignore);
+/** Sessions whose client has reset too many streams, until they end. */
+const ending = new WeakSet<Http2Session>();
+
+/** Whether a stream is on a session that is about to end, so that it is worth no work. */
+export function isEnding(stream: Http2Stream): boolean {
+  const isWorthless = stream.session !== undefined && ending.has(stream.session);
+  // It ends with an error that is nobody's.
+  if (isWorthless) stream.on('error', ignore);
+  return isWorthless;
+}
+
+/** All sessions of a server, those that begin from now on. */
+export class Sessions {
+  readonly #server: Http2Server | Http2SecureServer;
+  readonly #rules: SessionRules;
+  readonly #watches = new Set<Watch>();
+  /** A session begins within the event of its connection, and does not give that away. */
+  #connection: Socket | null = null;
+
+  constructor(server: Http2Server | Http2SecureServer, rules: SessionRules) {
+    this.#server = server;
+    this.#rules = rules;
+    server.prependListener('connection', this.#onConnection);
+    server.prependListener('secureConnection', this.#onConnection);
+    server.on('session', this.#onSession);
+  }
+
+  /** Watches over no more of them. */
+  stop(): void {
+    this.#server.off('connection', this.#onConnection);
+    this.#server.off('secureConnection', this.#onConnection);
+    this.#server.off('session', this.#onSession);
+  }
+
+  /** Ends every session as soon as its streams have ended; no new ones are taken. */
+  close(): void {
+    for (const watch of this.#watches) watch.close();
+  }
+
+  cutOff(): void {
+    for (const watch of this.#watches) watch.cutOff();
+  }
+
+  readonly #onConnection = (socket: Socket): void => {
+    this.#connection = socket;
+  };
+
+  readonly #onSession = (session: ServerHttp2Session): void => {
+    const connection = this.#connection;
+    this.#connection = null;
+    if (connection === null) return;
+    const watch = new Watch(session, connection, this.#rules);
+    this.#watches.add(watch);
+    connection.on('close', () => this.#watches.delete(watch));
+  };
 }
 
 /** One session. */
 class Watch implements Timed {
   bucket: number | null = null;
   readonly #session: Http2Session;
-  readonly #socket: Socket | undefined;
+  readonly #connection: Socket;
   readonly #rules: SessionRules;
   #streams = 0;
+  /** What had come when it was last looked. */
+  #bytesRead = 0;
+  /** Whether a PING was sent since anything came. */
+  #asked = false;
   /** How many resets are still allowed, and since when. */
   #allowance: number;
   #since: number;
-  #isOver = false;
 
-  constructor(session: Http2Session, rules: SessionRules) {
+  constructor(session: Http2Session, connection: Socket, rules: SessionRules) {
     this.#session = session;
-    this.#socket = socketOf(session);
+    this.#connection = connection;
     this.#rules = rules;
     this.#allowance = rules.resetBurst;
     this.#since = wheel.now();
@@ -80,51 +119,76 @@ class Watch implements Timed {
       watch.#closed(this);
     };
     session.on('stream', (stream: Http2Stream) => {
-      this.#streams++;
-      wheel.set(this, null);
+      if (this.#streams++ === 0) this.#heard(wheel.now());
       // It may be closed by now, and have no event to tell of it.
       if (stream.destroyed) this.#closed(stream);
       else stream.on('close', onStreamClose);
     });
-    session.on('close', () => wheel.set(this, null));
+    session.on('goaway', () => this.#rest());
+    connection.on('close', () => wheel.set(this, null)).on('error', ignore);
     wheel.set(this, this.#since + rules.firstStreamTimeout);
   }
 
-  get isIdle(): boolean {
-    return this.#streams === 0;
+  close(): void {
+    if (this.#streams === 0) this.#connection.once('finish', () => this.#connection.destroy());
+    this.#session.close();
+    this.#rest();
   }
 
-  /** No stream is on it, so nothing is lost: a request that is on its way may be sent again (RFC 9113 §6.8). */
-  onDeadline(now: number): void {
-    if (this.#session.destroyed) {
-      this.#socket?.destroy();
-      return;
-    }
+  cutOff(): void {
     this.#session.destroy();
-    wheel.set(this, now + LAST_WORDS);
+    this.#connection.destroy();
+  }
+
+  onDeadline(now: number): void {
+    const session = this.#session;
+    const isWanted = this.#streams > 0 || this.#rules.idleTimeout === Number.POSITIVE_INFINITY;
+    if (session.destroyed || (session.closed && this.#streams === 0)) {
+      this.#connection.destroy();
+    } else if (isWanted && this.#connection.bytesRead !== this.#bytesRead) {
+      this.#heard(now);
+    } else if (isWanted && !this.#asked) {
+      this.#asked = true;
+      session.ping(ignore);
+      wheel.set(this, now + this.#rules.pingTimeout);
+    } else {
+      // Without a stream nothing is lost: a request that is on its way may be sent again (RFC 9113 §6.8).
+      session.destroy();
+      wheel.set(this, now + LAST_WORDS);
+    }
+  }
+
+  /**
+   * Where nghttp2 has ended a session for an error of the client's, node:http2 reads no further and tells nobody: its
+   * streams would stay for ever, though the client may be long gone.
+   */
+  #heard(now: number): void {
+    this.#bytesRead = this.#connection.bytesRead;
+    this.#asked = false;
+    if (!this.#connection.destroyed) wheel.set(this, now + this.#rules.pingInterval);
+  }
+
+  /** When it has no stream, it stays for a while. */
+  #rest(): void {
+    if (this.#streams > 0 || this.#connection.destroyed) return;
+    const now = wheel.now();
+    const { closed, destroyed } = this.#session;
+    if (closed || destroyed) wheel.set(this, now + LAST_WORDS);
+    else if (this.#rules.idleTimeout === Number.POSITIVE_INFINITY) this.#heard(now);
+    else wheel.set(this, now + this.#rules.idleTimeout);
   }
 
   #closed(stream: Http2Stream): void {
     const session = this.#session;
     this.#streams--;
-    if (this.#streams === 0) this.#rest();
-    if (session.destroyed || !wasReset(stream) || this.#mayReset() || this.#isOver) return;
-    this.#isOver = true;
-    // Not from within what reads the session: Node.js 20 would go on reading what is gone, for ever.
-    setImmediate(this.#end);
-  }
-
-  #rest(): void {
-    if (this.#socket?.destroyed) return;
-    // That it is over shows later, where this comes of that.
-    const isOver = this.#session.closed || this.#session.destroyed;
-    wheel.set(this, wheel.now() + (isOver ? LAST_WORDS : this.#rules.idleTimeout));
-  }
-
-  readonly #end = (): void => {
+    this.#rest();
+    if (session.destroyed || ending.has(session) || !wasReset(stream) || this.#mayReset()) return;
+    ending.add(session);
     const message = `the client reset more streams than maxResetRate allows, ${this.#rules.maxResetRate} a second`;
-    this.#session.destroy(new RemoteProtocolError('TOO_MANY_RESETS', message), ENHANCE_YOUR_CALM);
-  };
+    // Without TLS this may be within a call of nghttp2's about a stream, which must not go away meanwhile: GOAWAY closes
+    // streams, and one that is closed twice ends the process.
+    setImmediate(() => session.destroy(new RemoteProtocolError('TOO_MANY_RESETS', message), ENHANCE_YOUR_CALM));
+  }
 
   #mayReset(): boolean {
     const { maxResetRate, resetBurst } = this.#rules;

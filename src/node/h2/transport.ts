@@ -6,7 +6,7 @@
 import type { Http2Session, Http2Stream } from 'node:http2';
 import { addAbortSignal, type Duplex } from 'node:stream';
 import { StreamTransport, type TransportOwner } from '../transport.js';
-import { NO_ERROR } from './codes.js';
+import { CANCEL, NO_ERROR } from './codes.js';
 
 /** Streams that were reset from here. */
 const cancelled = new WeakSet<Http2Stream>();
@@ -23,9 +23,19 @@ export function hasEnded(stream: Duplex): boolean {
   return stream.readableEnded && stream.errored === null && !(isHttp2Stream(stream) && stream.rstCode !== NO_ERROR);
 }
 
-/** Whether it was the peer, or node:http2 on account of the peer, that reset a stream. */
+/**
+ * Whether it was the peer, or node:http2 on account of the peer, that reset a stream; with NO_ERROR too, where there was
+ * no answer yet.
+ */
 export function wasReset(stream: Http2Stream): boolean {
-  return stream.rstCode !== NO_ERROR && !cancelled.has(stream);
+  return (stream.rstCode !== NO_ERROR || stream.aborted) && !cancelled.has(stream);
+}
+
+/** Resets a stream for a fault of our own. */
+export function reset(stream: Http2Stream, code: number): void {
+  if (stream.closed) return;
+  cancelled.add(stream);
+  stream.close(code);
 }
 
 /**
@@ -41,6 +51,12 @@ export function cancel(stream: Http2Stream): void {
   const abort = new AbortController();
   addAbortSignal(abort.signal, stream);
   abort.abort();
+}
+
+/** Cuts off a stream of any kind whose peer has given it up: over HTTP/2 that is as good as a reset of the peer's. */
+export function giveUp(stream: Duplex): void {
+  if (isHttp2Stream(stream)) stream.close(CANCEL);
+  stream.destroy();
 }
 
 /** Cuts off a stream of any kind. */
