@@ -11,6 +11,7 @@ import {
 } from '../../core/index.js';
 import { HTTP_1_1_REQUIRED, REFUSED_STREAM } from '../h2/codes.js';
 import { cancel } from '../h2/transport.js';
+import { joinUnread } from '../h2/unread.js';
 import { fieldsOf, pairsOf } from '../headers.js';
 import { ignore } from '../refusal.js';
 import type { Arrival, Route, RouteOwner } from './route.js';
@@ -104,6 +105,7 @@ export class H2Route implements Route, SessionRequest {
       this.owner.onError(error);
       return null;
     }
+    joinUnread(stream);
     this.#stream = stream;
     this.sent = true;
     stream.on('headers', this.#onHeaders);

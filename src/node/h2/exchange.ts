@@ -23,6 +23,7 @@ import { warn } from '../thrown.js';
 import { INTERNAL_ERROR } from './codes.js';
 import { http2 } from './module.js';
 import { reset } from './transport.js';
+import { joinUnread } from './unread.js';
 
 const EMPTY = new Uint8Array(0);
 
@@ -89,7 +90,9 @@ export class H2Exchange implements Exchange {
 
   take(): boolean {
     // Where others serve the same sessions, one of them may have answered.
-    return !this.isGone && !this.stream.headersSent;
+    if (this.isGone || this.stream.headersSent) return false;
+    joinUnread(this.stream);
+    return true;
   }
 
   turnedAway(statusCode: number, headers: HeaderList = []): Refuse {
