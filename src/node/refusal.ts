@@ -3,6 +3,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { HeaderList } from '../core/index.js';
+import { cutOff } from './h2/transport.js';
 import { type Timed, wheel } from './wheel.js';
 
 /** How long a client may take to close after it was refused, in milliseconds. */
@@ -60,7 +61,9 @@ export class Refusal implements Timed {
   cutOff(): void {
     // The close event comes later; until then it must not be the first again.
     lingering.delete(this);
-    this.#stream.destroy();
+    // What could not all be sent must not look as if it was.
+    if (this.#stream.writableFinished) this.#stream.destroy();
+    else cutOff(this.#stream);
   }
 }
 

@@ -195,8 +195,6 @@ class SharedSession implements Timed {
     socket.off('error', this.#onError);
     socket.off('close', this.#onClose);
     socket.on('error', ignore);
-    // What the server has ended carries no session, and one that may be half open does not end by itself.
-    socket.on('end', () => socket.destroy());
     if ('setNoDelay' in socket) socket.setNoDelay(true);
     // A session is over when the server has ended its side, and node:http2 waits for the socket to say so.
     socket.allowHalfOpen = false;
@@ -227,7 +225,9 @@ class SharedSession implements Timed {
       this.#waiting.delete(asking);
       const most = this.#mostStreams;
       if (this.#streams >= most) {
-        asking.onNoRoom(most > 0);
+        // To look for another at a server that allows none would go on for ever.
+        if (most > 0 || session.closed) asking.onNoRoom(most > 0);
+        else asking.owner.onFailure('CONNECTION_FAILED', 'the server takes no streams');
         continue;
       }
       const stream = asking.onSession(session);

@@ -20,7 +20,7 @@ import type { Exchange, Refuse } from '../exchange.js';
 import { fieldsOf, pairsOf } from '../headers.js';
 import { pathOf } from '../paths.js';
 import { warn } from '../thrown.js';
-import { INTERNAL_ERROR } from './codes.js';
+import { INTERNAL_ERROR, NO_ERROR } from './codes.js';
 import { http2 } from './module.js';
 import { reset } from './transport.js';
 import { joinUnread } from './unread.js';
@@ -127,8 +127,7 @@ export class H2Exchange implements Exchange {
     return () => {
       if (this.isGone) return;
       try {
-        // That the client need not end its side (RFC 9113 §8.1) is not said at once: nghttp2 lets a reset overtake a
-        // response that waits for the socket, and drops it.
+        this.stream.once('finish', () => setImmediate(this.#release));
         this.#respond(answer);
         if (!answer.endStream) this.stream.end(body);
       } catch (error) {
@@ -138,6 +137,14 @@ export class H2Exchange implements Exchange {
       }
     };
   }
+
+  /**
+   * The client need not end its side (RFC 9113 §8.1), which it is told where all is on its way: a reset overtakes, and
+   * drops, a response that nghttp2 has not written yet.
+   */
+  readonly #release = (): void => {
+    if (this.stream.session?.state.outboundQueueSize === 0) this.stream.close(NO_ERROR);
+  };
 
   #respond({ headers, endStream }: H2Output): void {
     this.stream.respond(fieldsOf(headers ?? []), { endStream });
