@@ -321,6 +321,15 @@ describe('refused', () => {
   });
 
   test.for<[string, (stream: number) => Buffer[], string]>([
+    [
+      '400, and a reset in the middle of its body',
+      (stream) => [
+        headersFrame(stream, [[':status', '400']]),
+        h2Frame(DATA, 0, stream, Buffer.from('part')),
+        rstFrame(stream, 2),
+      ],
+      'UNEXPECTED_RESPONSE',
+    ],
     ['a reset', (stream) => [rstFrame(stream, 2)], 'CONNECTION_FAILED'],
     ['a cancellation', (stream) => [rstFrame(stream, 8)], 'CONNECTION_FAILED'],
     ['a reset with NO_ERROR', (stream) => [rstFrame(stream, 0)], 'UNEXPECTED_EOF'],

@@ -158,8 +158,11 @@ describe.for(KINDS)('attach to a server of node:http2, %s', (kind) => {
       if (headers[':protocol'] !== undefined) {
         if (headers[':path'] !== '/theirs') return;
         seen.push(headers[':path']);
-        stream.respond({ ':status': 200 });
-        stream.end('theirs');
+        // An answer that takes its time: nobody may have given one meanwhile.
+        setImmediate(() => {
+          stream.respond({ ':status': 200 });
+          stream.end('theirs');
+        });
         return;
       }
       stream.respond({ ':status': 200 });

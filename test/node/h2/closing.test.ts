@@ -7,7 +7,7 @@ import { NO_ERROR } from '../../../src/node/h2/codes.js';
 import type { ServeOptions } from '../../../src/node/index.js';
 import { atEnd, closeFrame, deferred, frame, recording, turns, until, within } from '../support.js';
 import { ca } from '../support-streams.js';
-import { GOAWAY, HEADERS, headersFrame } from './frames.js';
+import { DATA, END_STREAM, GOAWAY, HEADERS, h2Frame, headersFrame } from './frames.js';
 import { sessions } from './leftovers.js';
 import { ASKED, answer, framesTo, H2Client, openSession, secure } from './support.js';
 
@@ -45,8 +45,8 @@ describe('close', () => {
     expect(goaway.payload.readUInt32BE(4)).toBe(NO_ERROR);
     expect(goaway.payload.readUInt32BE(0)).toBe(3);
     for (const id of [1, 3]) {
-      await until(() => frames.of(0, id).length > 0);
-      frames.write(Buffer.concat([Buffer.of(0, 0, closeFrame(1001).length, 0, 1, 0, 0, 0, id), closeFrame(1001)]));
+      await until(() => frames.of(DATA, id).length > 0);
+      frames.write(h2Frame(DATA, END_STREAM, id, closeFrame(1001)));
     }
     client.write(closeFrame(1001));
     client.end();
@@ -189,6 +189,20 @@ describe('close', () => {
     await until(() => client.closed && session.destroyed && idle.closed);
     expect(log.at(-1)).toEqual(['close', 1006, '']);
     expect(log.filter(([name]) => name === 'close')).toHaveLength(1);
+  });
+
+  test('so it does with a connection whose WebSocket has closed, and whose client does not hang up', async () => {
+    const { log, server } = await recorded();
+    const frames = await framesTo(server.port);
+    frames.write(headersFrame(1, ASKED));
+    await frames.frame(HEADERS, 1);
+    const closing = server.close({ timeout: 500 });
+    await frames.frame(DATA, 1);
+    frames.socket.pause();
+    frames.write(h2Frame(DATA, END_STREAM, 1, closeFrame(1001)));
+    await promptly(closing);
+    expect(log.at(-1)).toEqual(['close', 1001, '']);
+    frames.socket.destroy();
   });
 
   test('from within a handler', async () => {
