@@ -3,11 +3,12 @@
  * sends them and in frames where it would not, and every way in which a stream or a session can end.
  */
 
-import type { OutgoingHttpHeaders } from 'node:http2';
+import type { Http2Session, OutgoingHttpHeaders } from 'node:http2';
 import { createConnection, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, NO_ERROR } from '../../../src/node/h2/codes.js';
+import { socketOf } from '../../../src/node/h2/sessions.js';
 import { reject, type ServeOptions } from '../../../src/node/index.js';
 import {
   atEnd,
@@ -565,11 +566,7 @@ describe('the end of a session', () => {
   });
 
   test('the TCP connection is reset while much is being written to it: its socket is closed all the same', async () => {
-    let tls: TLSSocket | null = null;
-    const { server, log } = await recorded({
-      upgrade: (request) => {
-        tls = request.tls;
-      },
+    const { server, log, session } = await recorded({
       pingInterval: 1000,
       pingTimeout: 500,
       http2: { sessionTimeout: 100 },
@@ -588,6 +585,8 @@ describe('the end of a session', () => {
     frames.write(headersFrame(1, ASKED));
     await frames.frame(DATA, 1);
     socket.pause();
+    session.destroy();
+    const held = socketOf(sessions.server.at(-1) as Http2Session);
     const [peer] = server.connections();
     let before = -1;
     let same = 0;
@@ -600,7 +599,7 @@ describe('the end of a session', () => {
     raw.resetAndDestroy();
     await until(() => log.at(-1)?.[0] === 'close');
     expect(log.at(-1)?.[1]).toBe(1006);
-    await until(() => tls?.destroyed === true, 'the socket to be closed', 20_000);
+    await until(() => held?.destroyed === true, 'the socket to be closed', 20_000);
   });
 
   test('while upgrade is pending: the signal is aborted', async () => {
