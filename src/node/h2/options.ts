@@ -12,15 +12,16 @@ export interface Http2Options {
    */
   readonly maxConcurrentStreams?: number;
   /**
-   * How many streams a client may reset in a second, lastingly; 100 by default, and as many at once as it may have.
-   * Above it the session is ended with ENHANCE_YOUR_CALM, and its WebSockets with the error `TOO_MANY_RESETS`.
+   * How many streams a client may reset in a second, lastingly; 30 by default, and as many at once as it may have. Above
+   * it the session is ended with ENHANCE_YOUR_CALM, and its WebSockets with the error `TOO_MANY_RESETS`. nghttp2 allows
+   * 33, and a thousand at once, whatever is said here.
    */
   readonly maxResetRate?: number;
   /** Milliseconds after which a session without a stream is closed; a minute by default. */
   readonly sessionTimeout?: number;
 }
 
-const DEFAULTS: Required<Http2Options> = { maxConcurrentStreams: 256, maxResetRate: 100, sessionTimeout: 60_000 };
+const DEFAULTS: Required<Http2Options> = { maxConcurrentStreams: 256, maxResetRate: 30, sessionTimeout: 60_000 };
 
 /**
  * The window of a session. It bounds nothing, for it is given back at once; but what is under way in it is all that a

@@ -74,7 +74,7 @@ export class H2Router {
  * better not come to that.
  */
 const RULES = {
-  ...sessionRules(http2Options({ maxResetRate: 30 }), DEFAULT_HANDSHAKE_LIMITS, new ConnectionConfig()),
+  ...sessionRules(http2Options({}), DEFAULT_HANDSHAKE_LIMITS, new ConnectionConfig()),
   resetBurst: 500,
   firstStreamTimeout: Number.POSITIVE_INFINITY,
   idleTimeout: Number.POSITIVE_INFINITY,
