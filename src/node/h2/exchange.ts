@@ -19,6 +19,7 @@ import {
 import type { Exchange, Refuse } from '../exchange.js';
 import { fieldsOf, pairsOf } from '../headers.js';
 import { pathOf } from '../paths.js';
+import { ignore } from '../refusal.js';
 import { warn } from '../thrown.js';
 import { INTERNAL_ERROR, NO_ERROR } from './codes.js';
 import { http2 } from './module.js';
@@ -89,6 +90,8 @@ export class H2Exchange implements Exchange {
   }
 
   take(): boolean {
+    // One that is over already may have yet to tell of its error, which nobody else hears.
+    this.stream.on('error', ignore);
     // Where others serve the same sessions, one of them may have answered.
     if (this.isGone || this.stream.headersSent) return false;
     joinUnread(this.stream);
