@@ -315,8 +315,9 @@ function countedHandlers<Data>(options: EndpointOptions<Data>, counts: Counts): 
   } as Handlers<Data>;
 }
 
+/** The version that a request speaks of does not tell: node:http takes one of HTTP/1.1 that calls itself HTTP/2.0. */
 function isHttp2(request: IncomingMessage | Http2ServerRequest): request is Http2ServerRequest {
-  return request.httpVersionMajor === 2;
+  return 'stream' in request;
 }
 
 function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {

@@ -195,9 +195,9 @@ function invalid(message: string): LocalProtocolError {
 /** Bun and Deno have servers of HTTP/2 that differ too much. */
 const hasHttp2 = process.versions['bun'] === undefined && process.versions['deno'] === undefined;
 
-const notForUs: RequestListener = ({ httpVersionMajor }, response) => {
+const notForUs: RequestListener = (_request, response) => {
   // RFC 9110 §15.5.22: a 426 names what to upgrade to, which HTTP/2 has no field for. CONNECT is what it takes there.
-  if (httpVersionMajor === 2) {
+  if ('stream' in response) {
     response.writeHead(405, { allow: 'CONNECT', 'content-type': TEXT });
   } else {
     // RFC 9110 §7.8: whoever sends Upgrade names it in Connection; what node:http would say there must not get lost.

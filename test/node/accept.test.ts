@@ -154,6 +154,15 @@ describe('accept', () => {
 });
 
 describe('an endpoint of one’s own', () => {
+  test('a request of HTTP/1.1 that calls itself HTTP/2.0: 505', async () => {
+    const endpoint = new Endpoint();
+    const accepted = deferred<Peer | null>();
+    const port = await framework((...asked) => endpoint.accept(...asked).then(accepted.resolve));
+    const client = await RawClient.ask(port, request({}, 'GET / HTTP/2.0'));
+    expect(client.head).toMatch(/^HTTP\/1\.1 505 /);
+    expect(await accepted.promise).toBeNull();
+  });
+
   test('counts and closes what it has accepted', async () => {
     const endpoint = new Endpoint({ message: (ws, data) => ws.send(data) });
     const port = await framework((...asked) => endpoint.accept(...asked));
