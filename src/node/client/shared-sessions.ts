@@ -187,7 +187,8 @@ class SharedSession implements Timed {
 
   readonly #onReady = (): void => {
     const socket = this.#socket as TLSSocket;
-    if (this.#over) return;
+    // One that is destroyed, by whoever looked at its certificate say, tells why.
+    if (this.#over || socket.destroyed) return;
     if (this.#target.secure && socket.alpnProtocol !== 'h2') {
       this.#notSpoken();
       return;
@@ -204,7 +205,10 @@ class SharedSession implements Timed {
     session.on('error', this.#onError);
     session.on('close', this.#onClose);
     session.on('goaway', this.#onGoaway);
-    session.once('connect', () => session.setLocalWindowSize(SESSION_WINDOW));
+    // It comes also when the session was given up meanwhile.
+    session.once('connect', () => {
+      if (!session.destroyed) session.setLocalWindowSize(SESSION_WINDOW);
+    });
     whenConnectAllowed(session, (allowed) => {
       // That it has ended is told otherwise.
       if (this.#over || allowed === null) return;

@@ -2,7 +2,8 @@
 
 import { spawn } from 'node:child_process';
 import type { ServerHttp2Stream } from 'node:http2';
-import { isIP, type LookupFunction } from 'node:net';
+import { createConnection, isIP, type LookupFunction } from 'node:net';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { connect } from '../../../src/node/client/connect.js';
 import { WebSocketStream } from '../../../src/node/client/websocket-stream.js';
@@ -17,7 +18,7 @@ import {
 } from '../h2/frames.js';
 import { ring } from '../h2/leftovers.js';
 import { secure } from '../h2/support.js';
-import { atEnd, deferred, noise, recording, turns, until, warningsDuring, within } from '../support.js';
+import { atEnd, deferred, next, noise, recording, turns, until, warningsDuring, within } from '../support.js';
 import {
   acceptAll,
   frameServer,
@@ -228,6 +229,29 @@ describe('when a session is closed', () => {
     await turns(30);
     expect(ring('SharedSession')).toBe(1);
     await until(() => living().length === 0);
+  });
+
+  test('given up right after its connection was there', async () => {
+    const { port } = await h2Server(acceptAll, { plain: true });
+    const socket = createConnection(port, '127.0.0.1');
+    await next(socket, 'connect');
+    const abort = new AbortController();
+    const failing = refusal(plainUrl(port), { http2: true, signal: abort.signal, createConnection: () => socket });
+    process.nextTick(() => abort.abort());
+    expect(await failing).toMatchObject({ code: 'ABORTED' });
+    await until(() => socket.destroyed && living().length === 0);
+  });
+
+  test('a connection that is destroyed by whoever looks at its certificate: CONNECTION_FAILED with the reason', async () => {
+    const server = await secure();
+    const connectTo = () => {
+      const options = { port: server.port, host: 'localhost', ca, ALPNProtocols: ['h2'] };
+      const socket: TLSSocket = connectTls(options, () => socket.destroy(new Error('not who I know')));
+      return socket;
+    };
+    const error = await refusal(secureUrl(server.port), { http2: true, createConnection: connectTo });
+    expect(error).toMatchObject({ code: 'CONNECTION_FAILED', cause: { message: 'not who I know' } });
+    expect(sessions.client).toEqual([]);
   });
 
   test('after one that was given up while it waited for the session', async () => {
