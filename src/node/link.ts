@@ -72,6 +72,8 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   /** A message could not be sent any more, and the close event was not told yet. */
   #hasRefused = false;
   #reading = true;
+  /** What is queued will never be sent, so that nothing waits for that any more. */
+  #unwritable = false;
   #streamClosed = false;
   #ended = false;
   #closeTold = false;
@@ -246,6 +248,11 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     this.#pump();
   }
 
+  onUnwritable(): void {
+    this.#unwritable = true;
+    if ((this.#holds & HOLD_DRAIN) !== 0) this.#release(HOLD_DRAIN);
+  }
+
   onGoingAway(): void {
     this.close(CloseCode.GOING_AWAY, '');
   }
@@ -299,7 +306,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
    * it sends is bounded by whoever heeds `send`, and by `sendHardLimit`.
    */
   get #holdsForDrain(): boolean {
-    return this.connection.type === ConnectionType.SERVER;
+    return this.connection.type === ConnectionType.SERVER && !this.#unwritable;
   }
 
   get #owesDrain(): boolean {

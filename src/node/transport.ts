@@ -13,6 +13,8 @@ export interface TransportOwner {
   onSharedData(chunk: Buffer): void;
   /** The peer will send no more. */
   onEnd(): void;
+  /** The peer takes no more, but what it sent before may still be told. */
+  onUnwritable(): void;
   /** The peer is about to end what carries this and others, and waits for them to end first. */
   onGoingAway(): void;
   /** The transport failed; `onClose` follows. */

@@ -42,6 +42,7 @@ class Owner implements TransportOwner {
     this.ended++;
   }
 
+  onUnwritable(): void {}
   onGoingAway(): void {}
   onError(error: Error): void {
     this.errors.push(error);

@@ -77,11 +77,18 @@ export class Http2Transport extends StreamTransport {
 
   override start(): void {
     super.start();
-    const { session } = this.#stream;
+    const stream = this.#stream;
+    const { session } = stream;
+    // A stream that the peer has reset with NO_ERROR is kept by node:http2 until all is read, and all is written, which it
+    // never is. Of the reset it tells within a call of nghttp2's, which is no place for handlers to be called.
+    stream.on('aborted', () => setImmediate(() => this.#owner.onUnwritable()));
+    stream.on('end', () => {
+      if (stream.aborted) stream.destroy();
+    });
     if (session === undefined) return;
     const owners = ownersOn(session);
     owners.add(this.#owner);
-    this.#stream.on('close', () => owners.delete(this.#owner));
+    stream.on('close', () => owners.delete(this.#owner));
     // It came while the handshake was under way.
     if (session.closed) this.#owner.onGoingAway();
   }

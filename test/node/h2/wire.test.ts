@@ -372,6 +372,27 @@ describe('the end of a stream', () => {
     await frames.frame(HEADERS, 3);
   });
 
+  test('RST_STREAM(NO_ERROR) where much is still to be sent: 1006 and gone at once, though nothing was read', async () => {
+    const { log, server } = await recorded({
+      message: (ws, data) => {
+        for (let i = 0; i < 10; i++) ws.send(data);
+      },
+    });
+    const frames = await framesTo(server.port, { settings: { [INITIAL_WINDOW_SIZE]: 0 } });
+    frames.write(headersFrame(1, ASKED), headersFrame(3, ASKED));
+    await until(() => server.size === 2);
+    const [first, second] = server.connections();
+    // Of the one little is queued; the other is not read any more on account of what is.
+    frames.write(h2Frame(DATA, 0, 1, frame(2, noise(1000))), h2Frame(DATA, 0, 3, frame(2, noise(10_000))));
+    await until(() => first.bufferedAmount > 9000 && second.bufferedAmount > 90_000);
+    frames.write(h2Frame(DATA, 0, 3, frame(2, noise(10_000))), rstFrame(1, NO_ERROR), rstFrame(3, NO_ERROR));
+    await until(() => server.size === 0);
+    expect(named(log, 'close')).toEqual([
+      ['close', 1006, ''],
+      ['close', 1006, ''],
+    ]);
+  });
+
   test.for([PROTOCOL_ERROR, INTERNAL_ERROR, ENHANCE_YOUR_CALM])('RST_STREAM(%d): an error, then 1006', async (code) => {
     const { log, server } = await recorded();
     const frames = await openFrames(server.port);
