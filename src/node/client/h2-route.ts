@@ -178,9 +178,10 @@ export class H2Route implements Route, SessionRequest {
   readonly #onError = (error: Error): void => {
     const stream = this.#stream as ClientHttp2Stream;
     const code = stream.rstCode;
+    // Who has begun to answer has looked at the request, and what came would be read as if it were of the next stream.
     if (code === HTTP_1_1_REQUIRED && !this.heard) {
       this.owner.onlyHttp1('HTTP_1_1_REQUIRED', 'the server wants HTTP/1.1 for this', { cause: error });
-    } else if (code !== REFUSED_STREAM || !this.#tryAgain()) {
+    } else if (code !== REFUSED_STREAM || this.heard || !this.#tryAgain()) {
       this.owner.onError(error);
     }
   };

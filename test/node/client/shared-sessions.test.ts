@@ -12,6 +12,7 @@ import {
   ENABLE_CONNECT_PROTOCOL,
   type FramePeer,
   goawayFrame,
+  headersFrame,
   MAX_CONCURRENT_STREAMS,
   rstFrame,
   settingsFrame,
@@ -328,6 +329,20 @@ describe('a session that ends', () => {
     });
     const peer = await open(secureUrl(port), overH2);
     expect([peer.isOpen, connections]).toEqual([true, 2]);
+  });
+
+  test('a request that REFUSED_STREAM refuses when its answer has begun is not made again', async () => {
+    let asked = 0;
+    const port = await frameServer((peer) => {
+      onRequests(peer, (stream) => {
+        asked++;
+        peer.write(headersFrame(stream, [[':status', '403']]));
+        // Behind it, so that the answer is read as one.
+        setImmediate(() => peer.write(rstFrame(stream, 7)));
+      });
+    });
+    expect(await refusal(secureUrl(port), overH2)).toMatchObject({ code: 'UNEXPECTED_RESPONSE', statusCode: 403 });
+    expect(asked).toBe(1);
   });
 
   test('a request that REFUSED_STREAM refuses is made again, some times', async () => {
