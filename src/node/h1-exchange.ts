@@ -26,6 +26,7 @@ export class H1Exchange implements Exchange {
   readonly head: Uint8Array;
   readonly incoming: IncomingMessage;
   readonly remoteAddress: string;
+  readonly remotePort: number;
   #handshake!: H1Handshake;
 
   constructor(incoming: IncomingMessage, stream: Duplex, head: Uint8Array) {
@@ -33,15 +34,13 @@ export class H1Exchange implements Exchange {
     this.stream = stream;
     this.head = head;
     // Later it may not be known any more.
-    this.remoteAddress = (stream as Partial<Socket>).remoteAddress ?? '';
+    const { remoteAddress = '', remotePort = 0 } = stream as Partial<Socket>;
+    this.remoteAddress = remoteAddress;
+    this.remotePort = remotePort;
   }
 
   get headers(): IncomingHttpHeaders {
     return this.incoming.headers;
-  }
-
-  get remotePort(): number {
-    return (this.stream as Partial<Socket>).remotePort ?? 0;
   }
 
   get tls(): TLSSocket | null {

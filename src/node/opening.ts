@@ -212,45 +212,31 @@ class Asked implements UpgradeRequest {
   readonly target: string;
   readonly path: string;
   readonly host: string;
+  readonly origin: string | undefined;
   readonly subprotocols: readonly string[];
-  readonly #exchange: Exchange;
+  readonly headers: UpgradeRequest['headers'];
+  readonly httpVersion: UpgradeRequest['httpVersion'];
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly tls: UpgradeRequest['tls'];
+  declare readonly incoming: UpgradeRequest['incoming'];
   readonly #opening: { signal(): AbortSignal };
 
   constructor({ target, host, subprotocols }: Request, exchange: Exchange, opening: { signal(): AbortSignal }) {
+    const { headers, httpVersion, remoteAddress, remotePort, tls } = exchange;
     this.target = target;
     this.path = pathOf(target);
     this.host = host;
+    this.origin = headers.origin;
     this.subprotocols = subprotocols;
-    this.#exchange = exchange;
+    this.headers = headers;
+    this.httpVersion = httpVersion;
+    this.remoteAddress = remoteAddress;
+    this.remotePort = remotePort;
+    this.tls = tls;
     this.#opening = opening;
-  }
-
-  get origin(): string | undefined {
-    return this.headers.origin;
-  }
-
-  get headers(): UpgradeRequest['headers'] {
-    return this.#exchange.headers;
-  }
-
-  get httpVersion(): UpgradeRequest['httpVersion'] {
-    return this.#exchange.httpVersion;
-  }
-
-  get remoteAddress(): string {
-    return this.#exchange.remoteAddress;
-  }
-
-  get remotePort(): number {
-    return this.#exchange.remotePort;
-  }
-
-  get tls(): UpgradeRequest['tls'] {
-    return this.#exchange.tls;
-  }
-
-  get incoming(): UpgradeRequest['incoming'] {
-    return this.#exchange.incoming;
+    // Over HTTP/2 it is made when somebody asks for it.
+    Object.defineProperty(this, 'incoming', { enumerable: true, get: () => exchange.incoming });
   }
 
   get signal(): AbortSignal {

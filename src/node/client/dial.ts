@@ -46,7 +46,8 @@ export interface DialOptions extends TransportOptions, Partial<HandshakeLimits>,
   readonly signal?: AbortSignal;
   /**
    * Speaks HTTP/2 (RFC 8441): true for a session that is shared by all that connect to the same server with the same
-   * options, opened with the first and closed some time after the last; or a session of your own, which is left open.
+   * options, opened with the first and closed some time after the last (where the server takes no more streams on it, the
+   * next is opened); or a session of your own, which is left open.
    * Without TLS the server has to know that HTTP/2 comes. False, HTTP/1.1, by default.
    */
   readonly http2?: boolean | ClientHttp2Session;

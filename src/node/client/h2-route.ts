@@ -102,7 +102,10 @@ export class H2Route implements Route, SessionRequest {
     try {
       stream = session.request(fieldsOf(this.#request), { endStream: false });
     } catch (error) {
-      this.owner.onError(error);
+      // A session that has ended, or fields that HTTP/2, or node:http2, does not have twice.
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === 'ERR_HTTP2_HEADER_SINGLE_VALUE') this.owner.onFailure('INVALID_HEADER', message, { cause: error });
+      else this.owner.onError(error);
       return null;
     }
     joinUnread(stream);

@@ -2,7 +2,6 @@
 
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Http2ServerRequest, ServerHttp2Stream } from 'node:http2';
-import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import {
   type AcceptConnection,
@@ -23,10 +22,15 @@ import { ignore } from '../refusal.js';
 import { warn } from '../thrown.js';
 import { INTERNAL_ERROR, NO_ERROR } from './codes.js';
 import { http2 } from './module.js';
+import { connectionOf } from './sessions.js';
 import { reset } from './transport.js';
 import { joinUnread } from './unread.js';
 
 const EMPTY = new Uint8Array(0);
+
+/** How often, and every how many milliseconds, to look whether a refusal was written. */
+const MOST_LOOKS = 20;
+const LOOK_AGAIN = 5;
 
 /** The fields of a request as node:http2 has read them. */
 export interface ReceivedHeaders {
@@ -40,15 +44,23 @@ export class H2Exchange implements Exchange {
   readonly stream: ServerHttp2Stream;
   readonly head = EMPTY;
   readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly tls: TLSSocket | null;
   readonly #received: ReceivedHeaders;
   #handshake!: H2Handshake;
   #headers: IncomingHttpHeaders | null = null;
   #incoming: Http2ServerRequest | null = null;
+  #looks = 0;
 
   constructor(stream: ServerHttp2Stream, received: ReceivedHeaders) {
     this.stream = stream;
     this.#received = received;
-    this.remoteAddress = this.#socket?.remoteAddress ?? '';
+    // Later it may not be known any more. A session that began before anything of ours has only a likeness of its socket.
+    const { session } = stream;
+    const socket = session && (connectionOf(session) ?? session.socket);
+    this.remoteAddress = socket?.remoteAddress ?? '';
+    this.remotePort = socket?.remotePort ?? 0;
+    this.tls = session?.encrypted ? (socket as TLSSocket) : null;
   }
 
   /** The path asked for, or null where it is not for a WebSocket. */
@@ -75,14 +87,6 @@ export class H2Exchange implements Exchange {
       this.#incoming = new (http2().Http2ServerRequest)(this.stream, headers, {}, rawHeaders as string[]);
     }
     return this.#incoming;
-  }
-
-  get remotePort(): number {
-    return this.#socket?.remotePort ?? 0;
-  }
-
-  get tls(): TLSSocket | null {
-    return this.stream.session?.encrypted ? (this.#socket as TLSSocket) : null;
   }
 
   get isGone(): boolean {
@@ -142,18 +146,17 @@ export class H2Exchange implements Exchange {
   }
 
   /**
-   * The client need not end its side (RFC 9113 §8.1), which it is told where all is on its way: a reset overtakes, and
-   * drops, a response that nghttp2 has not written yet.
+   * The client need not end its side (RFC 9113 §8.1), which it is told once all is on its way: a reset overtakes, and
+   * drops, a response that nghttp2 has not written yet. Where that takes long it is left to the deadline of refusals.
    */
   readonly #release = (): void => {
-    if (this.stream.session?.state.outboundQueueSize === 0) this.stream.close(NO_ERROR);
+    const { session } = this.stream;
+    if (session === undefined || session.destroyed || this.isGone) return;
+    if (session.state.outboundQueueSize === 0) this.stream.close(NO_ERROR);
+    else if (this.#looks++ < MOST_LOOKS) setTimeout(this.#release, LOOK_AGAIN).unref();
   };
 
   #respond({ headers, endStream }: H2Output): void {
     this.stream.respond(fieldsOf(headers ?? []), { endStream });
-  }
-
-  get #socket(): Partial<Socket> | undefined {
-    return this.stream.session?.socket;
   }
 }

@@ -35,6 +35,14 @@ export interface SessionRules {
  */
 export const LAST_WORDS = 2000;
 
+/** The sockets themselves: what a session shows of its own is of no use once it has ended. */
+const connections = new WeakMap<Http2Session, Socket>();
+
+/** The connection of a session of a server that is watched. */
+export function connectionOf(session: Http2Session): Socket | undefined {
+  return connections.get(session);
+}
+
 /** Sessions whose client has reset too many streams, until they end. */
 const ending = new WeakSet<Http2Session>();
 
@@ -86,6 +94,7 @@ export class Sessions {
     const connection = this.#connection;
     this.#connection = null;
     if (connection === null) return;
+    connections.set(session, connection);
     const watch = new Watch(session, connection, this.#rules);
     this.#watches.add(watch);
     connection.on('close', () => this.#watches.delete(watch));

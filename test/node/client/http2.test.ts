@@ -238,7 +238,7 @@ describe('options that are wrong', () => {
         ['authorization', 'b'],
       ],
     });
-    expect(error).toMatchObject({ code: 'CONNECTION_FAILED', cause: { code: 'ERR_HTTP2_HEADER_SINGLE_VALUE' } });
+    expect(error).toMatchObject({ code: 'INVALID_HEADER', cause: { code: 'ERR_HTTP2_HEADER_SINGLE_VALUE' } });
     expect([first.isOpen, sessions.client.length]).toEqual([true, 1]);
     first.terminate();
   });

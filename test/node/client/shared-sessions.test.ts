@@ -226,7 +226,7 @@ describe('when a session is closed', () => {
         ['authorization', 'b'],
       ],
     });
-    expect(error.code).toBe('CONNECTION_FAILED');
+    expect(error.code).toBe('INVALID_HEADER');
     await turns(30);
     expect(ring('SharedSession')).toBe(1);
     await until(() => living().length === 0);
