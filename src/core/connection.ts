@@ -26,11 +26,13 @@ import {
   Pong,
   TextMessage,
 } from './events.js';
-import type { Extension } from './extensions/extension.js';
+import type { Extension, SharedEncoder } from './extensions/extension.js';
 import { BYTES, CLOSE, type Kind, NEED_DATA, PAUSED, PING, PONG, TEXT, VIOLATION } from './frames/kind.js';
+import type { SharedFrames } from './frames/log.js';
 import { FrameReader } from './frames/reader.js';
 import { MessageSender } from './frames/sender.js';
 import { ConnectionConfig, type ConnectionOptions } from './options.js';
+import type { PreparedMessage } from './prepared.js';
 import { ConnectionState, ConnectionType, nextState, Transition } from './state.js';
 import { asBuffer } from './views.js';
 import { type Violation, violationError } from './violations.js';
@@ -362,6 +364,45 @@ export class Connection {
     this.#requireOpen();
     const queued = this.#out.bytes(data, finished, compress);
     return queued ?? this.#overflowed();
+  }
+
+  /**
+   * Queues a message that is framed once for all connections that send it, and compressed once for all with the same
+   * agreement; what follows it then begins with an empty window. A client, which masks its frames, and a connection with
+   * extensions that cannot share make their own frames of it.
+   *
+   * @returns and throws as `queue`
+   */
+  queuePrepared(message: PreparedMessage): boolean {
+    const { payload, isText, compress } = message;
+    const { sharedEncoder } = this;
+    if (sharedEncoder === undefined) {
+      return isText ? this.queueText(payload, true, compress) : this.queueBytes(payload, true, compress);
+    }
+    this.#requireOpen();
+    return this.#out.prepared(message, sharedEncoder) ?? this.#overflowed();
+  }
+
+  /**
+   * Queues frames out of a `FrameLog` that was made for `sharedEncoder`: all of them, or none where that would pass
+   * `sendHardLimit`.
+   *
+   * @returns and throws as `queue`; the event of a SendLimitError is null
+   */
+  queueFrames(frames: SharedFrames): boolean {
+    this.#requireOpen();
+    return this.#out.frames(frames) ?? this.#overflowed();
+  }
+
+  /**
+   * What encodes messages that this connection and others send alike: null where nothing does, undefined where this
+   * connection has to make frames of its own.
+   */
+  get sharedEncoder(): SharedEncoder | null | undefined {
+    if (this.type === ConnectionType.CLIENT) return undefined;
+    const extensions = this.#extensions;
+    if (extensions.length === 0) return null;
+    return extensions.length === 1 ? extensions[0].shared : undefined;
   }
 
   /**

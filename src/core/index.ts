@@ -33,6 +33,7 @@ export {
   RSV1,
   RSV2,
   RSV3,
+  type SharedEncoder,
   type SupportedExtension,
 } from './extensions/extension.js';
 export {
@@ -48,6 +49,7 @@ export {
   type PerMessageDeflateOptions,
 } from './extensions/permessage-deflate.js';
 export { Kind } from './frames/kind.js';
+export { FrameLog, SharedFrames } from './frames/log.js';
 export type { Delivery } from './frames/reader.js';
 export { SendLimitError } from './frames/sender.js';
 export { H1Handshake, type HandshakeOptions, type ParsedRequest, type ParsedResponse } from './handshake/h1.js';
@@ -57,5 +59,6 @@ export { handshakeLimits } from './handshake/options.js';
 export { type ConnectionLimits, DEFAULT_HANDSHAKE_LIMITS, DEFAULT_LIMITS, type HandshakeLimits } from './limits.js';
 export type { MaskingKeySource } from './masking.js';
 export { ConnectionConfig, type ConnectionOptions, type OverflowPolicy } from './options.js';
+export { PreparedMessage, type PreparedMessageOptions } from './prepared.js';
 export { ConnectionState, ConnectionType } from './state.js';
 export { WSConnection } from './ws-connection.js';

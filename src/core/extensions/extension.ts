@@ -48,6 +48,17 @@ export interface EncodedPayload {
 }
 
 /**
+ * What connections with the same agreement have in common: a way to encode a message by itself, without a reference to
+ * earlier ones, so that the outcome is good for all of them. The same object means the same agreement.
+ */
+export interface SharedEncoder {
+  /** What encodes one whole message of that size, in bytes; null where it is to be sent as it is. */
+  forMessage(size: number): Pick<Required<Extension>, 'encode' | 'encoded'> | null;
+  /** Whether to encode a message of that size takes so long that it is better done elsewhere. */
+  takesLong(size: number): boolean;
+}
+
+/**
  * An extension in use on one connection. It sees data frames only (RFC 6455 §5.5), and on the way in only those of
  * messages whose first frame carries one of its RSV bits: a message without them was left as it is. On the way out
  * extensions apply in the negotiated order, on the way in they are undone in reverse (§9.1).
@@ -102,6 +113,13 @@ export interface Extension {
   encode(payload: Uint8Array, first: boolean, finished: boolean, whenReady: (() => void) | null): EncodedPayload | null;
   /** What `encode` did not return, once `whenReady` was called. */
   encoded?(): EncodedPayload;
+  /** For messages that go to many connections; without it each of them encodes by itself. */
+  readonly shared?: SharedEncoder;
+  /**
+   * A message that `shared` has encoded is sent next, between two messages of this connection's own: what follows must not
+   * refer to what came before it.
+   */
+  interposed?(): void;
   /** The connection has ended: nothing is decoded any more, and only what was queued before is still encoded. */
   close?(): void;
 }

@@ -14,12 +14,14 @@ import {
   offer,
   takeAnswer,
 } from './deflate/parameters.js';
+import { SharedDeflate } from './deflate/shared.js';
 import { type DeflateCounts, Traffic } from './deflate/traffic.js';
 import {
   type EncodedPayload,
   type Extension,
   type ExtensionParameter,
   RSV1,
+  type SharedEncoder,
   type SupportedExtension,
 } from './extension.js';
 
@@ -84,6 +86,8 @@ export class PerMessageDeflate implements SupportedExtension {
   readonly #settings: DeflaterSettings;
   readonly #contexts: Contexts;
   readonly #traffic = new Traffic();
+  /** What connections with the same window have in common, by its bits. */
+  readonly #shared: SharedDeflate[] = [];
 
   /**
    * @param codec what compresses; the best that there is by default
@@ -162,7 +166,10 @@ export class PerMessageDeflate implements SupportedExtension {
   }
 
   #extension(agreed: DeflateParameters, isServer: boolean): AgreedDeflate {
-    return new AgreedDeflate(this.#contexts, this.#traffic, this.#settings, this.#windowBits, agreed, isServer);
+    const most = isServer ? agreed.serverMaxWindowBits : agreed.clientMaxWindowBits;
+    const bits = Math.min(most, this.#windowBits);
+    this.#shared[bits] ??= new SharedDeflate(this.#contexts, this.#traffic, bits, this.#settings);
+    return new AgreedDeflate(this.#contexts, this.#traffic, this.#settings, this.#shared[bits], agreed, isServer);
   }
 }
 
@@ -175,7 +182,7 @@ export class AgreedDeflate implements Extension {
   readonly #contexts: Contexts;
   readonly #traffic: Traffic;
   readonly #settings: DeflaterSettings;
-  readonly #windowBits: number;
+  readonly #shared: SharedDeflate;
   readonly #isServer: boolean;
   #deflater: Deflater | null = null;
   #inflater: Inflater | null = null;
@@ -184,14 +191,14 @@ export class AgreedDeflate implements Extension {
     contexts: Contexts,
     traffic: Traffic,
     settings: DeflaterSettings,
-    windowBits: number,
+    shared: SharedDeflate,
     agreed: DeflateParameters,
     isServer: boolean,
   ) {
     this.#contexts = contexts;
     this.#traffic = traffic;
     this.#settings = settings;
-    this.#windowBits = windowBits;
+    this.#shared = shared;
     this.agreed = agreed;
     this.#isServer = isServer;
   }
@@ -229,6 +236,14 @@ export class AgreedDeflate implements Extension {
     return (this.#deflater as Deflater).encoded();
   }
 
+  get shared(): SharedEncoder {
+    return this.#shared;
+  }
+
+  interposed(): void {
+    this.#deflater?.interposed();
+  }
+
   close(): void {
     this.#inflater?.close();
     this.#deflater?.close();
@@ -245,10 +260,9 @@ export class AgreedDeflate implements Extension {
 
   #newDeflater(): Deflater {
     const { agreed } = this;
-    const most = this.#isServer ? agreed.serverMaxWindowBits : agreed.clientMaxWindowBits;
     const startsAnew = this.#isServer ? agreed.serverNoContextTakeover : agreed.clientNoContextTakeover;
-    const bits = Math.min(most, this.#windowBits);
-    this.#deflater = new Deflater(this.#contexts, this.#traffic, bits, !startsAnew, this.#settings);
+    const { windowBits } = this.#shared;
+    this.#deflater = new Deflater(this.#contexts, this.#traffic, windowBits, !startsAnew, this.#settings);
     return this.#deflater;
   }
 }

@@ -4,30 +4,44 @@
  */
 
 import { Buffer } from 'node:buffer';
-import type { Extension } from '../extensions/extension.js';
+import type { Extension, SharedEncoder } from '../extensions/extension.js';
+import type { PreparedMessage } from '../prepared.js';
 import { writeUtf8 } from '../strings.js';
 import { viewOf } from '../views.js';
+import { SharedFrames } from './log.js';
 import { CLOSE, CONTINUATION, FIN, isControl } from './opcodes.js';
+import type { OutputQueue } from './output.js';
 import { COPY_UP_TO, type FrameWriter } from './writer.js';
 
 /** Who is told of what was encoded elsewhere. */
 export type EncodingOwner = (error: Error | null) => void;
 
 /** A frame whose payload is still to be encoded. */
-interface Waiting {
+interface WaitingFrame {
   readonly first: number;
   readonly payload: Uint8Array;
   readonly compress: boolean;
   readonly size: number;
 }
 
+/** What waits: a frame, frames of a log, or a message that is prepared. */
+type Waiting = WaitingFrame | SharedFrames | PreparedWaiting;
+
+interface PreparedWaiting {
+  readonly message: PreparedMessage;
+  readonly encoder: SharedEncoder | null;
+  readonly size: number;
+}
+
 /** The frame that is being encoded elsewhere, and how far it has come. */
-interface Job {
+interface FrameJob {
   readonly first: number;
   readonly size: number;
   readonly index: number;
   readonly rsv: number;
 }
+
+type Job = FrameJob | PreparedWaiting;
 
 const NONE: readonly Extension[] = Object.freeze([]);
 
@@ -41,6 +55,7 @@ export class Encoding {
   /** Bytes of frames that are still to be encoded, as they would be without that. */
   waitingBytes = 0;
   readonly #writer: FrameWriter;
+  readonly #output: OutputQueue;
   #extensions: readonly Extension[] = NONE;
   /** Those that encode the message under way. */
   #encoders: readonly Extension[] = NONE;
@@ -48,8 +63,9 @@ export class Encoding {
   #waiting: Waiting[] = [];
   #isAbandoned = false;
 
-  constructor(writer: FrameWriter) {
+  constructor(writer: FrameWriter, output: OutputQueue) {
     this.#writer = writer;
+    this.#output = output;
   }
 
   /** Goes on for another connection; nothing of the last must be left. */
@@ -77,6 +93,28 @@ export class Encoding {
     else this.#wait(first, payload.length > COPY_UP_TO ? payload : Buffer.from(payload), compress);
   }
 
+  /** Queues what a log has encoded. */
+  frames(frames: SharedFrames): void {
+    if (this.#job === null) {
+      this.#sendShared(frames);
+      return;
+    }
+    this.#waiting.push(frames.keep());
+    this.waitingBytes += frames.size;
+  }
+
+  /** Queues a message that others may have encoded. */
+  prepared(message: PreparedMessage, encoder: SharedEncoder | null): void {
+    const size = this.#writer.frameSize(message.payload.length);
+    const waiting = { message, encoder, size };
+    if (this.#job === null) {
+      this.#prepare(waiting);
+      return;
+    }
+    this.#waiting.push(waiting);
+    this.waitingBytes += size;
+  }
+
   /** Queues a Close behind everything else. */
   close(payload: Uint8Array): void {
     this.bytes(FIN | CLOSE, payload, false);
@@ -89,6 +127,7 @@ export class Encoding {
   }
 
   #forget(): void {
+    for (const waiting of this.#waiting) if (waiting instanceof SharedFrames) waiting.release();
     this.#waiting = [];
     this.waitingBytes = 0;
   }
@@ -108,6 +147,21 @@ export class Encoding {
       }
     }
     this.#writer.writeBytes(first, payload);
+  }
+
+  #prepare(waiting: PreparedWaiting): void {
+    const frames = waiting.message.framesFor(waiting.encoder, this.owner === null ? null : this.#whenReady);
+    if (frames === null) {
+      this.#job = waiting;
+      this.waitingBytes += waiting.size;
+    } else {
+      this.#sendShared(frames);
+    }
+  }
+
+  #sendShared(frames: SharedFrames): void {
+    if (frames.isEncoded) for (const extension of this.#extensions) extension.interposed?.();
+    frames.queueOn(this.#output);
   }
 
   /** With the first frame of a message, decides who encodes it. */
@@ -156,7 +210,19 @@ export class Encoding {
     owner?.(null);
   };
 
-  #goOn({ first, index, rsv, size }: Job): void {
+  #goOn(job: Job): void {
+    if ('message' in job) {
+      this.#job = null;
+      if (this.#isAbandoned) return;
+      this.waitingBytes -= job.size;
+      this.#prepare(job);
+    } else {
+      this.#encodedElsewhere(job);
+    }
+    if (!this.#isAbandoned) this.#sendWaiting();
+  }
+
+  #encodedElsewhere({ first, index, rsv, size }: FrameJob): void {
     const extension = this.#encoders[index];
     const found = extension.encoded?.();
     if (found === undefined) throw new TypeError(`${extension.name} has encoded nothing`);
@@ -164,13 +230,28 @@ export class Encoding {
     if (this.#isAbandoned) return;
     this.waitingBytes -= size;
     this.#encode(first, found.payload, index + 1, rsv | found.rsv, found.lent === true);
+  }
+
+  #sendWaiting(): void {
     let sent = 0;
-    for (; sent < this.#waiting.length && this.#job === null; sent++) {
-      const next = this.#waiting[sent];
-      if (this.#writer.frameSize(next.payload.length) !== next.size) throw new Error('what was to be sent is gone');
-      this.waitingBytes -= next.size;
-      this.#write(next.first, next.payload, next.compress);
+    try {
+      while (sent < this.#waiting.length && this.#job === null) this.#sendNext(this.#waiting[sent++]);
+    } finally {
+      this.#waiting.splice(0, sent);
     }
-    this.#waiting.splice(0, sent);
+  }
+
+  #sendNext(next: Waiting): void {
+    this.waitingBytes -= next.size;
+    if (next instanceof SharedFrames) {
+      this.#sendShared(next);
+      next.release();
+    } else if ('message' in next) {
+      this.#prepare(next);
+    } else if (this.#writer.frameSize(next.payload.length) === next.size) {
+      this.#write(next.first, next.payload, next.compress);
+    } else {
+      throw new Error('what was to be sent is gone');
+    }
   }
 }

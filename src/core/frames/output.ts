@@ -8,10 +8,15 @@
 import { Buffer } from 'node:buffer';
 import { LocalProtocolError } from '../errors.js';
 import { viewOf } from '../views.js';
-import { ownSlabFor, releasePiece, type Slab, slabFor } from './slab.js';
+import { ownSlabFor, releasePiece, SLAB_SIZE, type Slab, slabFor } from './slab.js';
+import type { FrameSink } from './writer.js';
 
 /** With this many pieces not acknowledged a connection is behind, and takes memory from shared slabs no more. */
 const MAX_SHARED_PIECES = 32;
+/** What a connection that is behind copies of frames that it shares with others: a piece for each would take more. */
+const COPY_BELOW = 1024;
+/** How many times what is queued the slabs may be that it lies in. */
+const MAX_PINNED = 2;
 
 /** Consecutive bytes to be written. */
 interface Piece {
@@ -20,6 +25,8 @@ interface Piece {
   end: number;
   /** The slab the memory is of, or null where it is the piece's own. */
   readonly slab: Slab | null;
+  /** Bytes of memory that are kept for its sake. */
+  readonly pins: number;
   /** Whether a frame ends with this piece. */
   readonly endsFrame: boolean;
 }
@@ -27,7 +34,7 @@ interface Piece {
 /** A control frame that overtakes what is queued; a newer one takes its place. */
 export type ControlSlot = 'ping' | 'pong';
 
-export class OutputQueue {
+export class OutputQueue implements FrameSink {
   readonly #pieces: Piece[] = [];
   readonly #taken: Piece[] = [];
   /** The piece that further frames are written behind, while nothing else has used its slab. */
@@ -38,6 +45,8 @@ export class OutputQueue {
   #acknowledged = 0;
   #untaken = 0;
   #queued = 0;
+  /** Bytes of slabs that are kept for the sake of frames shared with others. */
+  #pinned = 0;
   #atFrameEnd = true;
   #ping: Uint8Array | null = null;
   #pong: Uint8Array | null = null;
@@ -54,7 +63,7 @@ export class OutputQueue {
 
   /** A slab with room for `size` bytes at `used`, to be filled and then passed to `commit`. */
   reserve(size: number): Slab {
-    if (this.#pieces.length + this.#taken.length < MAX_SHARED_PIECES) {
+    if (!this.#isBehind) {
       this.#own = null;
       return slabFor(size);
     }
@@ -67,21 +76,40 @@ export class OutputQueue {
     const start = slab.used;
     slab.used = start + size;
     this.#count(size);
-    const open = this.#open;
-    if (open !== null && open.slab === slab && open.end === start && open.endsFrame && endsFrame) {
-      open.end += size;
+    if (this.#extends(slab, start, endsFrame)) {
+      (this.#open as Piece).end += size;
       return;
     }
-    slab.pieces++;
-    this.#open = { memory: slab.memory, start, end: start + size, slab, endsFrame };
-    this.#pieces.push(this.#open);
+    this.#push(slab, start, start + size, endsFrame, 0);
   }
 
   /** Queues memory as it is; it must not change until it is acknowledged. */
   append(memory: Uint8Array): void {
     this.#count(memory.length);
-    this.#pieces.push({ memory, start: 0, end: memory.length, slab: null, endsFrame: true });
+    this.#pieces.push({ memory, start: 0, end: memory.length, slab: null, pins: 0, endsFrame: true });
     this.#open = null;
+  }
+
+  /** Queues a part of a slab that others queue as well. */
+  share(slab: Slab, start: number, end: number, endsFrame: boolean): void {
+    const size = end - start;
+    if (this.#extends(slab, start, endsFrame)) {
+      this.#count(size);
+      (this.#open as Piece).end = end;
+      return;
+    }
+    const last = this.#pieces.at(-1) ?? this.#taken.at(-1);
+    const pins = last?.slab === slab ? 0 : SLAB_SIZE;
+    const pinsTooMuch = this.#pinned + pins > MAX_PINNED * (this.#queued + size);
+    if (this.#isBehind && (size < COPY_BELOW || pinsTooMuch)) {
+      const own = this.reserve(size);
+      own.memory.set(slab.memory.subarray(start, end), own.used);
+      this.commit(own, size, endsFrame);
+      return;
+    }
+    this.#count(size);
+    this.#pinned += pins;
+    this.#push(slab, start, end, endsFrame, pins);
   }
 
   /** Puts a whole control frame into its slot. */
@@ -126,7 +154,7 @@ export class OutputQueue {
     const size = this.take(views, Number.POSITIVE_INFINITY);
     const bytes = Buffer.concat(views, size);
     // What was taken earlier may still be under way, and stays.
-    for (const { slab } of this.#taken.splice(before)) if (slab !== null) releasePiece(slab);
+    for (const piece of this.#taken.splice(before)) this.#release(piece);
     this.#queued -= size;
     if (this.#queued === 0) this.#own = null;
     return bytes;
@@ -141,10 +169,11 @@ export class OutputQueue {
     this.#acknowledged += bytes;
     let done = 0;
     for (; done < this.#taken.length; done++) {
-      const { start, end, slab } = this.#taken[done];
-      if (end - start > this.#acknowledged) break;
-      this.#acknowledged -= end - start;
-      if (slab !== null) releasePiece(slab);
+      const piece = this.#taken[done];
+      const size = piece.end - piece.start;
+      if (size > this.#acknowledged) break;
+      this.#acknowledged -= size;
+      this.#release(piece);
     }
     removeFirst(this.#taken, done);
     if (this.#queued === 0) this.#own = null;
@@ -155,7 +184,7 @@ export class OutputQueue {
     if (!this.#atFrameEnd || (this.#ping === null && this.#pong === null)) return;
     for (const memory of [this.#ping, this.#pong]) {
       if (memory === null) continue;
-      this.#pieces.splice(index, 0, { memory, start: 0, end: memory.length, slab: null, endsFrame: true });
+      this.#pieces.splice(index, 0, { memory, start: 0, end: memory.length, slab: null, pins: 0, endsFrame: true });
     }
     this.#ping = null;
     this.#pong = null;
@@ -171,9 +200,31 @@ export class OutputQueue {
 
   /** Hands out the first `size` bytes of a piece; the rest stays. */
   #cut(piece: Piece, size: number, out: Uint8Array[]): void {
-    this.#hand({ ...piece, end: piece.start + size, endsFrame: false }, out);
+    this.#hand({ ...piece, end: piece.start + size, pins: 0, endsFrame: false }, out);
     if (piece.slab !== null) piece.slab.pieces++;
     piece.start += size;
+  }
+
+  /** With so many pieces the peer does not take what it is sent as fast as that comes. */
+  get #isBehind(): boolean {
+    return this.#pieces.length + this.#taken.length >= MAX_SHARED_PIECES;
+  }
+
+  /** Whether what begins there in a slab goes on where the last piece ends. */
+  #extends(slab: Slab, start: number, endsFrame: boolean): boolean {
+    const open = this.#open;
+    return open !== null && open.slab === slab && open.end === start && open.endsFrame && endsFrame;
+  }
+
+  #push(slab: Slab, start: number, end: number, endsFrame: boolean, pins: number): void {
+    slab.pieces++;
+    this.#open = { memory: slab.memory, start, end, slab, pins, endsFrame };
+    this.#pieces.push(this.#open);
+  }
+
+  #release({ slab, pins }: Piece): void {
+    this.#pinned -= pins;
+    if (slab !== null) releasePiece(slab);
   }
 
   #count(size: number): void {

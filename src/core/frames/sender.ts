@@ -9,9 +9,11 @@ import { Buffer } from 'node:buffer';
 import { UTF8_ACCEPT, UTF8_REJECT } from '../../kernels/index.js';
 import { LocalProtocolError } from '../errors.js';
 import { BytesMessage, TextMessage } from '../events.js';
-import type { Extension } from '../extensions/extension.js';
+import type { Extension, SharedEncoder } from '../extensions/extension.js';
 import type { ConnectionConfig } from '../options.js';
+import type { PreparedMessage } from '../prepared.js';
 import { Encoding, type EncodingOwner } from './encoding.js';
+import type { SharedFrames } from './log.js';
 import { BINARY, CLOSE, CONTINUATION, FIN, MAX_CONTROL_PAYLOAD, PING, PONG, TEXT } from './opcodes.js';
 import { OutputQueue } from './output.js';
 import { FrameWriter } from './writer.js';
@@ -27,7 +29,7 @@ const OVER_LIMIT = 'more bytes than sendHardLimit would be queued';
 /** A message would have passed `sendHardLimit`; it comes back in `event`. */
 export class SendLimitError extends LocalProtocolError {
   override readonly name = 'SendLimitError';
-  /** The message, as it was to be sent; null for one that is no string or bytes yet, such as a Blob. */
+  /** The message, as it was to be sent; null for one that is no string or bytes yet, such as a Blob, and for what was published. */
   readonly event: TextMessage | BytesMessage | null;
 
   constructor(event: TextMessage | BytesMessage | null) {
@@ -97,7 +99,7 @@ export class MessageSender {
     if (extensions.length === 0) {
       this.#encoding = null;
     } else {
-      this.#spareEncoding ??= new Encoding(this.#writer);
+      this.#spareEncoding ??= new Encoding(this.#writer, this.output);
       this.#encoding = this.#spareEncoding.use(extensions);
     }
   }
@@ -192,6 +194,27 @@ export class MessageSender {
     return this.withinHighWater();
   }
 
+  /** Queues frames that others send as well, all or none; null as for `text`. */
+  frames(frames: SharedFrames): boolean | null {
+    this.#requireFinished();
+    if (this.queuedBytes + frames.size > this.#config.sendHardLimit) return this.#refuse(null);
+    if (this.#encoding === null) frames.queueOn(this.output);
+    else this.#encoding.frames(frames);
+    return this.withinHighWater();
+  }
+
+  /** Queues a message that others send as well; null as for `text`. */
+  prepared(message: PreparedMessage, encoder: SharedEncoder | null): boolean | null {
+    const { payload, isText } = message;
+    this.#requireFinished();
+    if (this.#isOver(payload.length)) {
+      return this.#refuse(isText ? new TextMessage(payload.toString()) : new BytesMessage(payload));
+    }
+    if (this.#encoding === null) message.framesFor(null, null)?.queueOn(this.output);
+    else this.#encoding.prepared(message, encoder);
+    return this.withinHighWater();
+  }
+
   ping(payload: Uint8Array): boolean {
     requireControl(payload);
     if (this.#isOver(payload.length)) throw new LocalProtocolError('SEND_HARD_LIMIT', OVER_LIMIT);
@@ -202,13 +225,13 @@ export class MessageSender {
   /** Puts a Pong into its slot. */
   pong(payload: Uint8Array): boolean {
     requireControl(payload);
-    this.#writer.writeControl('pong', FIN | PONG, payload);
+    this.output.setControl('pong', this.#writer.frame(FIN | PONG, payload));
     return this.withinHighWater();
   }
 
   /** Puts an empty Ping into its slot. */
   keepAlivePing(): void {
-    this.#writer.writeControl('ping', FIN | PING, NO_BYTES);
+    this.output.setControl('ping', this.#writer.frame(FIN | PING, NO_BYTES));
   }
 
   /** Queues a Close behind everything else. */
@@ -217,10 +240,12 @@ export class MessageSender {
     else this.#encoding.close(payload);
   }
 
+  #requireFinished(): void {
+    if (this.#unfinished !== 0) throw new LocalProtocolError('MESSAGE_UNFINISHED', 'another message is not finished');
+  }
+
   #firstByte(opcode: number, finished: boolean): number {
-    if (this.#unfinished !== 0 && this.#unfinished !== opcode) {
-      throw new LocalProtocolError('MESSAGE_UNFINISHED', 'a message of the other kind is not finished');
-    }
+    if (this.#unfinished !== opcode) this.#requireFinished();
     return (finished ? FIN : 0) | (this.#unfinished === 0 ? opcode : CONTINUATION);
   }
 
@@ -229,10 +254,10 @@ export class MessageSender {
     return this.queuedBytes + this.#writer.frameSize(size) > this.#config.sendHardLimit;
   }
 
-  #refuse(event: TextMessage | BytesMessage): null {
+  #refuse(event: TextMessage | BytesMessage | null): null {
     const { overflow } = this.#config;
     // To drop a fragment would be to send the rest as if it were the whole.
-    const isFragment = this.#unfinished !== 0 || !event.messageFinished;
+    const isFragment = this.#unfinished !== 0 || event?.messageFinished === false;
     if (overflow === 'refuse' || (overflow === 'drop' && isFragment)) throw new SendLimitError(event);
     // False is what the caller gets, so a drain must follow; where next to nothing is queued, none would.
     if (this.queuedBytes > this.#config.sendLowWater) this.#needsDrain = true;

@@ -23,6 +23,8 @@ export class Slab {
   /** The memory of `memory`, which begins with it. */
   readonly arrayBuffer: ArrayBufferLike;
   readonly shared: boolean;
+  /** Whether it is the one that is being filled. */
+  isCurrent = false;
   /** Bytes used from the start. */
   used = 0;
   /** Pieces that are not acknowledged. */
@@ -35,15 +37,35 @@ export class Slab {
   }
 }
 
-let current = new Slab();
 const spare: Slab[] = [];
 
-/** A slab that has `size` bytes left behind `used`. */
-export function slabFor(size: number): Slab {
-  if (current.used + size > SLAB_SIZE) {
-    current = spare.pop() ?? new Slab();
+/** Shared slabs, one after the other. */
+class SlabSeries {
+  #current: Slab | null = null;
+
+  /** A slab that has `size` bytes, `SLAB_SIZE` at most, left behind `used`. */
+  slabFor(size: number): Slab {
+    const slab = this.#current;
+    if (slab !== null && slab.used + size <= SLAB_SIZE) return slab;
+    if (slab !== null) slab.isCurrent = false;
+    const next = spare.pop() ?? new Slab();
+    next.isCurrent = true;
+    this.#current = next;
+    return next;
   }
-  return current;
+}
+
+const toOne = new SlabSeries();
+const toMany = new SlabSeries();
+
+/** A slab for frames of one connection. */
+export function slabFor(size: number): Slab {
+  return toOne.slabFor(size);
+}
+
+/** A slab for frames of many: apart from the others, so that what one publishes in a row lies in a row. */
+export function sharedSlabFor(size: number): Slab {
+  return toMany.slabFor(size);
 }
 
 /** The same for one connection, which has `last` already. */
@@ -57,5 +79,5 @@ export function ownSlabFor(size: number, last: Slab | null): Slab {
 export function releasePiece(slab: Slab): void {
   if (--slab.pieces > 0) return;
   slab.used = 0;
-  if (slab.shared && slab !== current && spare.length < MAX_SPARE) spare.push(slab);
+  if (slab.shared && !slab.isCurrent && spare.length < MAX_SPARE) spare.push(slab);
 }

@@ -1,5 +1,5 @@
 /**
- * Turns payloads into frames (RFC 6455 §5.2) in an output queue: small ones into a slab, so that many leave as one
+ * Turns payloads into frames (RFC 6455 §5.2) for an output queue or a log: small ones into a slab, so that many leave as one
  * piece; large ones as they are behind their header, or masked into memory of their own.
  */
 
@@ -8,7 +8,7 @@ import type { Kernels } from '../../kernels/index.js';
 import type { MaskingKeySource } from '../masking.js';
 import { writeUtf8 } from '../strings.js';
 import { MAX_CONTROL_PAYLOAD, MAX_HEADER } from './opcodes.js';
-import type { ControlSlot, OutputQueue } from './output.js';
+import type { Slab } from './slab.js';
 
 /**
  * Payloads up to this size are copied, so that many leave as one piece: for 16 KiB that costs as much as a piece of its
@@ -18,14 +18,24 @@ export const COPY_UP_TO = 16 * 1024;
 
 const MASKED = 0x80;
 
+/** Where frames go. */
+export interface FrameSink {
+  /** A slab with room for `size` bytes at `used`, to be filled and then passed to `commit`. */
+  reserve(size: number): Slab;
+  /** Takes `size` bytes just written at the end of a slab; `endsFrame` is true unless told. */
+  commit(slab: Slab, size: number, endsFrame?: boolean): void;
+  /** Takes memory as it is, behind what was committed. */
+  append(memory: Uint8Array): void;
+}
+
 export class FrameWriter {
-  readonly output: OutputQueue;
+  readonly #sink: FrameSink;
   readonly #kernels: Kernels;
   readonly #maskingKeys: MaskingKeySource | null;
 
   /** @param maskingKeys a client's source of keys, or null for a server, whose frames are not masked */
-  constructor(kernels: Kernels, maskingKeys: MaskingKeySource | null, output: OutputQueue) {
-    this.output = output;
+  constructor(kernels: Kernels, maskingKeys: MaskingKeySource | null, sink: FrameSink) {
+    this.#sink = sink;
     this.#kernels = kernels;
     this.#maskingKeys = maskingKeys;
   }
@@ -37,7 +47,7 @@ export class FrameWriter {
       this.writeBytes(first, Buffer.from(text));
       return;
     }
-    const slab = this.output.reserve(MAX_HEADER + most);
+    const slab = this.#sink.reserve(MAX_HEADER + most);
     const { memory, used } = slab;
     // The header's size depends on the length that only writing tells; for ASCII the first guess is right.
     let header = this.#headerSize(text.length);
@@ -49,7 +59,7 @@ export class FrameWriter {
     }
     this.#writeHeader(memory, used, first, length);
     this.#maskWritten(memory, used + header, length);
-    this.output.commit(slab, header + length);
+    this.#sink.commit(slab, header + length);
   }
 
   /**
@@ -61,26 +71,26 @@ export class FrameWriter {
     const { length } = payload;
     const header = this.#headerSize(length);
     if (length <= COPY_UP_TO) {
-      const slab = this.output.reserve(header + length);
+      const slab = this.#sink.reserve(header + length);
       this.#writeFrame(slab.memory, slab.used, first, payload);
-      this.output.commit(slab, header + length);
+      this.#sink.commit(slab, header + length);
     } else if (this.#maskingKeys === null) {
-      const slab = this.output.reserve(header);
+      const slab = this.#sink.reserve(header);
       this.#writeHeader(slab.memory, slab.used, first, length);
-      this.output.commit(slab, header, false);
-      this.output.append(lent ? Buffer.from(payload) : payload);
+      this.#sink.commit(slab, header, false);
+      this.#sink.append(lent ? Buffer.from(payload) : payload);
     } else {
       const memory = Buffer.allocUnsafeSlow(header + length);
       this.#writeFrame(memory, 0, first, payload);
-      this.output.append(memory);
+      this.#sink.append(memory);
     }
   }
 
-  /** Puts a control frame where it overtakes what is queued; a newer one of its kind takes its place. */
-  writeControl(slot: ControlSlot, first: number, payload: Uint8Array): void {
-    const memory = Buffer.allocUnsafe(this.#headerSize(payload.length) + payload.length);
+  /** A frame in memory of its own. */
+  frame(first: number, payload: Uint8Array): Buffer {
+    const memory = Buffer.allocUnsafe(this.frameSize(payload.length));
     this.#writeFrame(memory, 0, first, payload);
-    this.output.setControl(slot, memory);
+    return memory;
   }
 
   /** The bytes of a frame with such a payload. */

@@ -146,6 +146,11 @@ export class Deflater extends Holder {
     throw new LocalProtocolError('EXTENSION_FAILED', `a message could not be compressed: ${error.message}`);
   }
 
+  /** A message comes between that was compressed by itself: the window of the peer is not what it was. */
+  interposed(): void {
+    if (this.#owns) this.#context?.reset();
+  }
+
   release(): boolean {
     if (this.#inMessage) return false;
     this.#giveBack();
