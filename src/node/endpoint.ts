@@ -27,7 +27,9 @@ import { type Handlers, Session, type SessionSettings } from './handlers.js';
 import { Meter } from './meter.js';
 import { type Opened, Opening, type Terms } from './opening.js';
 import { type OriginRule, originTest } from './origins.js';
-import type { Peer } from './peer.js';
+import { type Peer, type PublishOptions, publishTo } from './peer.js';
+import type { Publishable } from './pubsub/message.js';
+import { Topics } from './pubsub/topics.js';
 import { Refusal } from './refusal.js';
 import { Counts, type EndpointStats } from './stats.js';
 import { reject, type UpgradeHandler } from './upgrade.js';
@@ -91,6 +93,7 @@ export class Endpoint<Data = unknown> {
   readonly #meter: Meter | null;
   readonly #deflate: PerMessageDeflate | null;
   readonly #counts = new Counts();
+  readonly #topics = new Topics();
   readonly #sessions = new Set<Session<Data>>();
   readonly #openings = new Set<Opening<Data>>();
   readonly #refusals = new Set<Refusal>();
@@ -118,7 +121,7 @@ export class Endpoint<Data = unknown> {
       throw new LocalProtocolError('INVALID_OPTION', 'idleTimeout must be a number above 0');
     }
     this.#meter = measureHandlers ? new Meter() : null;
-    this.#settings = { textFormat, idleTimeout, meter: this.#meter };
+    this.#settings = { textFormat, idleTimeout, meter: this.#meter, topics: this.#topics };
     this.#handlers = countedHandlers(options, this.#counts);
   }
 
@@ -132,11 +135,39 @@ export class Endpoint<Data = unknown> {
     for (const { peer } of this.#sessions) yield peer;
   }
 
+  /**
+   * Publishes a message to the subscribers of a topic: connections on whichever path, with TLS and without, over HTTP/1.1
+   * and HTTP/2. It is framed once, and compressed once for all with the same agreement; bytes are copied, and may change
+   * afterwards. What a turn publishes to a topic leaves, for each subscriber, in one write of memory that all share.
+   *
+   * Subscribers get messages in the order in which they were published to the topic, and in order with what `send` sends
+   * to them. Where one has so much queued that `sendHardLimit` would be passed, its policy decides about all that the turn
+   * has published to the topic, up to 64 KiB at a time; with `'refuse'` its `error` handler is given a SendLimitError. The
+   * others do not notice.
+   *
+   * @returns for how many subscribers it is
+   * @throws LocalProtocolError `INVALID_TOPIC`, `INVALID_PAYLOAD`, `INVALID_UTF8`, `INVALID_CONNECTION`
+   */
+  publish(topic: string, data: Publishable, options: PublishOptions = {}): number {
+    return publishTo(this.#topics, topic, data, options);
+  }
+
+  /** How many connections have subscribed to a topic. */
+  subscriberCount(topic: string): number {
+    return this.#topics.subscriberCount(topic);
+  }
+
+  /** The topics that have subscribers. */
+  topics(): IterableIterator<string> {
+    return this.#topics.names();
+  }
+
   /** What has happened so far. Adding it up takes time in proportion to the number of connections. */
   stats(): EndpointStats {
     const peers = this.connections() as Iterable<Peer<never>>;
     return {
       ...this.#counts.snapshot(peers, this.#openings.size),
+      topics: this.#topics.stats(),
       handlers: this.#meter?.snapshot() ?? null,
       perMessageDeflate: this.#deflate?.stats() ?? null,
     };

@@ -6,6 +6,7 @@ import { closeChannel, errorChannel, messageChannel, openChannel } from './diagn
 import { Link, type LinkOwner } from './link.js';
 import type { Meter } from './meter.js';
 import { Peer, type PeerInit } from './peer.js';
+import type { Topics } from './pubsub/topics.js';
 import { asError, warn } from './thrown.js';
 
 /** What a handler returns: a promise holds the connection's next event until it settles, all else is ignored. */
@@ -25,14 +26,18 @@ export interface Handlers<Data = unknown> {
   ping?(ws: Peer<Data>, payload: Buffer): HandlerResult;
   /** A Pong came. */
   pong?(ws: Peer<Data>, payload: Buffer): HandlerResult;
-  /** `send` had returned false, and now may be called again; or the connection is gone, and `close` follows. */
+  /**
+   * `send` had returned false, or what was published more than `sendHighWater`, and now more may be sent; or the connection
+   * is gone, and `close` follows.
+   */
   drain?(ws: Peer<Data>): HandlerResult;
   /** The connection is over: the peer's code and reason, or 1006 and why, or for a violation what we answered. */
   close?(ws: Peer<Data>, code: number, reason: string): HandlerResult;
   /**
    * Something went wrong on this connection alone: a handler threw or rejected (it is closed with 1011), the peer
-   * broke the protocol or a deadline, or its stream failed; `close` follows. Without this handler, what other
-   * handlers throw becomes a process warning.
+   * broke the protocol or a deadline, or its stream failed; `close` follows. Or what was published to it would have passed
+   * `sendHardLimit` and was refused: a SendLimitError, after which it goes on. Without this handler, what other handlers
+   * throw becomes a process warning.
    */
   error?(ws: Peer<Data>, error: Error): void;
 }
@@ -45,6 +50,8 @@ export interface SessionSettings {
   readonly idleTimeout?: number;
   /** What measures the handlers of messages, if anything does. */
   readonly meter?: Meter | null;
+  /** What connections may subscribe to. */
+  readonly topics?: Topics;
 }
 
 const NO_SETTINGS: SessionSettings = Object.freeze({});
@@ -70,7 +77,7 @@ export class Session<Data> implements LinkOwner {
     this.#handlers = handlers;
     this.#settings = settings;
     this.#gone = gone;
-    this.peer = new Peer(this.#link, init);
+    this.peer = new Peer(this.#link, init, settings.topics);
   }
 
   /** @param first what was read from the stream before */
@@ -138,7 +145,11 @@ export class Session<Data> implements LinkOwner {
   #closed({ code, reason, origin, error }: CloseConnection): HandlerResult {
     if (error !== null) this.#report(error);
     if (closeChannel.hasSubscribers) closeChannel.publish({ ws: this.peer, code, reason, origin });
-    return this.#handlers.close?.(this.peer, code, reason);
+    try {
+      return this.#handlers.close?.(this.peer, code, reason);
+    } finally {
+      this.#link.published?.end();
+    }
   }
 
   #call(handler: () => HandlerResult): Promise<void> | undefined {

@@ -40,9 +40,11 @@ export type { HandlerResult, Handlers } from './handlers.js';
 export type { HandlerTimes } from './meter.js';
 export type { OriginRule } from './origins.js';
 export type { Sendable } from './outbox.js';
-export { Peer, type SendOptions } from './peer.js';
+export { Peer, type PublishOptions, type SendOptions } from './peer.js';
+export { broadcast } from './pubsub/broadcast.js';
+export type { BroadcastOptions, Publishable } from './pubsub/message.js';
 export { type ServeOptions, Server, serve } from './serve.js';
-export type { EndpointStats } from './stats.js';
+export type { EndpointStats, TopicStats } from './stats.js';
 export {
   type Acceptance,
   Rejection,

@@ -20,6 +20,9 @@ import {
   ConnectionType,
   checkClose,
   Kind,
+  type PreparedMessage,
+  SendLimitError,
+  type SharedFrames,
 } from '../core/index.js';
 import { transportFor } from './handle.js';
 import { IdleWatch } from './idle.js';
@@ -38,10 +41,18 @@ export interface LinkOwner {
   onEvent(kind: Kind): Promise<void> | undefined;
   /** A drain that a `send` had asked for has come, or the stream has closed instead. A promise holds events as that of `onEvent` does. */
   onDrain(): Promise<void> | undefined;
-  /** The stream failed, or a Blob to be sent could not be read. */
+  /** The stream failed, a Blob to be sent could not be read, or what was published was refused. */
   onStreamError(error: Error): void;
   /** The stream is closed and the close event was handled: nothing follows. */
   onGone(): void;
+}
+
+/** What was published to a connection and is not queued yet. */
+export interface Published {
+  /** Queues it. */
+  deliver(): void;
+  /** Nothing is to be published to the connection any more. */
+  end(): void;
 }
 
 /** The most bytes of one write: how far a Pong can be held up. */
@@ -56,6 +67,8 @@ const HOLD_USER = 4;
 
 export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   bucket: number | null = null;
+  /** What was published to this connection, and has to go ahead of what is sent to it. */
+  published: Published | null = null;
   readonly connection: Connection;
   readonly #owner: LinkOwner;
   #transport: Transport;
@@ -71,6 +84,8 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   #draining = false;
   /** A message could not be sent any more, and the close event was not told yet. */
   #hasRefused = false;
+  /** What was meant for many was more than `sendHardLimit` allows here, and the owner was not told yet. */
+  #refusal: SendLimitError | null = null;
   #reading = true;
   /** What is queued will never be sent, so that nothing waits for that any more. */
   #unwritable = false;
@@ -134,6 +149,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
       this.#refused();
       return false;
     }
+    this.published?.deliver();
     if (typeof data === 'string' && this.#outbox === null) return this.sendNow(data, binary, compress);
     const message = typeof data === 'string' || data instanceof Blob ? data : bytesOf(data);
     if (this.#outbox === null && !(message instanceof Blob)) return this.sendNow(message, binary, compress);
@@ -150,10 +166,46 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     const more = binary
       ? connection.queueBytes(data as Uint8Array, true, compress)
       : connection.queueText(data, true, compress);
-    // One that is too much may leave a Close in its place.
-    if (more || (connection.queuedBytes > before && connection.canSend)) this.messagesSent++;
-    if (!this.#pumping) this.#askForTurn();
+    this.#queued(1, more, before);
     return more;
+  }
+
+  /**
+   * Sends frames that others are sent as well. Where they are too many and the policy is to refuse them, the owner is told
+   * when the turn ends.
+   */
+  sendFrames(frames: SharedFrames): void {
+    if (!this.canSend) return;
+    if (this.#outbox !== null) this.#share(() => this.#outbox?.pushFrames(frames));
+    else this.framesNow(frames);
+  }
+
+  framesNow(frames: SharedFrames): void {
+    const before = this.connection.queuedBytes;
+    this.#share(() => this.#queued(frames.messages, this.connection.queueFrames(frames), before));
+  }
+
+  /** Sends a message that others are sent as well; otherwise as `sendFrames`. */
+  sendPrepared(message: PreparedMessage): void {
+    if (!this.canSend) return;
+    this.published?.deliver();
+    const { payload, isText, compress } = message;
+    const before = this.connection.queuedBytes;
+    this.#share(() => {
+      if (this.#outbox !== null) this.#outbox.push(payload, !isText, compress);
+      else this.#queued(1, this.connection.queuePrepared(message), before);
+    });
+  }
+
+  /** What is refused to one must not keep the others from it, nor call its owner amidst of them. */
+  #share(queue: () => void): void {
+    try {
+      queue();
+    } catch (error) {
+      if (!(error instanceof SendLimitError)) throw error;
+      this.#refusal = error;
+      this.#askForTurn();
+    }
   }
 
   /**
@@ -163,6 +215,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
    */
   close(code: number, reason: string): void {
     if (!this.canSend) return;
+    this.published?.deliver();
     if (this.#outbox === null) {
       this.closeNow(code, reason);
       return;
@@ -175,6 +228,14 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     if (!this.connection.canSend) return;
     this.connection.queue(new CloseConnection(code, reason));
     this.wake();
+  }
+
+  /** Counts messages that were queued where so many bytes were, and sees that they are written. */
+  #queued(messages: number, more: boolean, before: number): void {
+    const { connection } = this;
+    // What is too much may leave a Close in its place.
+    if (more || (connection.queuedBytes > before && connection.canSend)) this.messagesSent += messages;
+    if (!this.#pumping) this.#askForTurn();
   }
 
   /** Something was queued, or the state of the connection changed, outside of an event. */
@@ -294,6 +355,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
 
   onTurnEnd(): void {
     this.#turnAsked = false;
+    if (this.#refusal !== null) this.#tellRefusal(this.#refusal);
     if (this.#drainDue && !this.#closeTold) this.#drained();
     this.#flush();
     if (!this.#wantsReading()) this.#setReading(false);
@@ -462,6 +524,11 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     if (!this.#streamClosed) return;
     this.#drainDue = true;
     this.#askForTurn();
+  }
+
+  #tellRefusal(error: SendLimitError): void {
+    this.#refusal = null;
+    if (!this.#closeTold) this.#owner.onStreamError(error);
   }
 
   #drained(): void {

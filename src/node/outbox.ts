@@ -11,6 +11,7 @@ import {
   ConnectionType,
   LocalProtocolError,
   SendLimitError,
+  SharedFrames,
   TextMessage,
 } from '../core/index.js';
 
@@ -22,6 +23,8 @@ export interface OutboxOwner {
   readonly connection: Connection;
   /** Sends a message that is here now. */
   sendNow(data: string | Uint8Array, binary: boolean, compress: boolean): boolean;
+  /** The same for frames that others are sent as well. */
+  framesNow(frames: SharedFrames): void;
   closeNow(code: number, reason: string): void;
   /** Everything was sent; `owedDrain` tells whether a drain is owed. */
   onOutboxEmpty(owedDrain: boolean): void;
@@ -30,7 +33,7 @@ export interface OutboxOwner {
 }
 
 interface Message {
-  readonly data: string | Uint8Array | Blob;
+  readonly data: string | Uint8Array | Blob | SharedFrames;
   readonly binary: boolean;
   readonly compress: boolean;
   /** Of its frame, so that what is taken here is within the limits when its turn has come. */
@@ -74,9 +77,18 @@ export class Outbox {
   /** Takes a message, the first a Blob; returns and throws as `Connection.queue`. */
   push(data: string | Uint8Array | Blob, binary: boolean, compress: boolean): boolean {
     check(data, binary);
+    const length = lengthOf(data);
+    return this.#push(data, length, length + headerSize(length, this.#owner.connection.type), binary, compress);
+  }
+
+  /** As `push`, for frames that others are sent as well. */
+  pushFrames(frames: SharedFrames): boolean {
+    return this.#push(frames, frames.size, frames.size, true, true);
+  }
+
+  #push(data: Message['data'], length: number, size: number, binary: boolean, compress: boolean): boolean {
     const { connection } = this.#owner;
     const { sendHardLimit, sendHighWater, overflow } = connection.config;
-    const length = lengthOf(data);
     const queued = connection.queuedBytes + this.#bytes;
     if (queued + length > sendHardLimit) {
       if (overflow === 'refuse') throw new SendLimitError(eventOf(data));
@@ -84,7 +96,7 @@ export class Outbox {
       this.#owesDrain = true;
       return false;
     }
-    const size = length + headerSize(length, connection.type);
+    if (data instanceof SharedFrames) data.keep();
     this.#messages.push({ data, binary, compress, size });
     this.#bytes += size;
     if (this.#messages.length === 1) this.#run();
@@ -101,6 +113,7 @@ export class Outbox {
 
   /** Forgets everything: nothing can be sent any more, and the owner hears no more of it. */
   abandon(): void {
+    for (const { data } of this.#messages) if (data instanceof SharedFrames) data.release();
     this.#messages = [];
     this.#bytes = 0;
   }
@@ -112,14 +125,21 @@ export class Outbox {
       try {
         const ready = data instanceof Blob ? new Uint8Array(await data.arrayBuffer()) : data;
         if (this.#messages[0] !== message) return;
-        if (owner.connection.canSend) owner.sendNow(ready, message.binary, message.compress);
+        if (owner.connection.canSend) {
+          if (ready instanceof SharedFrames) owner.framesNow(ready);
+          else owner.sendNow(ready, message.binary, message.compress);
+        }
       } catch (thrown) {
         if (this.#messages[0] !== message) return;
         owner.onOutboxError(thrown);
       }
       // What cannot be sent any more need not be read.
-      if (!owner.connection.canSend) this.abandon();
-      else if (this.#messages.shift() !== undefined) this.#bytes -= message.size;
+      if (!owner.connection.canSend) {
+        this.abandon();
+      } else if (this.#messages.shift() !== undefined) {
+        this.#bytes -= message.size;
+        if (data instanceof SharedFrames) data.release();
+      }
     }
     if (this.#close !== null) owner.closeNow(this.#close.code, this.#close.reason);
     owner.onOutboxEmpty(this.#owesDrain);
@@ -147,7 +167,7 @@ function lengthOf(data: string | Uint8Array | Blob): number {
   return data instanceof Blob ? data.size : data.length;
 }
 
-function eventOf(data: string | Uint8Array | Blob): TextMessage | BytesMessage | null {
+function eventOf(data: Message['data']): TextMessage | BytesMessage | null {
   if (typeof data === 'string') return new TextMessage(data);
-  return data instanceof Blob ? null : new BytesMessage(data);
+  return data instanceof Uint8Array ? new BytesMessage(data) : null;
 }

@@ -1,8 +1,11 @@
 /** A WebSocket connection as handlers see it. */
 
-import { CloseCode, Ping } from '../core/index.js';
+import { CloseCode, LocalProtocolError, Ping } from '../core/index.js';
 import type { Link } from './link.js';
 import type { Sendable } from './outbox.js';
+import { type BroadcastOptions, messageOf, type Publishable } from './pubsub/message.js';
+import { Subscriber } from './pubsub/subscriber.js';
+import type { Topics } from './pubsub/topics.js';
 
 /** What the opening handshake found out about a connection. */
 export interface PeerInit<Data> {
@@ -19,6 +22,19 @@ export interface SendOptions {
   readonly compress?: boolean;
 }
 
+/** How to publish a message. */
+export interface PublishOptions extends BroadcastOptions {
+  /** Connections that do not get it, though they have subscribed. */
+  // biome-ignore lint/suspicious/noExplicitAny: whatever data they have
+  readonly except?: Peer<any> | Iterable<Peer<any>>;
+}
+
+/** The link of a connection. */
+// biome-ignore lint/suspicious/noExplicitAny: whatever data it has
+export let linkOf: (peer: Peer<any>) => Link;
+
+let subscriberOf: (peer: unknown) => Subscriber | null;
+
 /**
  * One connection. Handlers get it as `ws`; it may be kept and used from anywhere. What one turn of the event loop
  * sends leaves in one write.
@@ -31,9 +47,21 @@ export class Peer<Data = unknown> {
   /** The IP address of the other end, '' where there is none. */
   readonly remoteAddress: string;
   readonly #link: Link;
+  /** Those of its server; null where it has none. */
+  readonly #topics: Topics | null;
+  #subscriber: Subscriber | null = null;
 
-  constructor(link: Link, init: PeerInit<Data>) {
+  static {
+    linkOf = (peer) => peer.#link;
+    subscriberOf = (peer) => {
+      if (!(peer instanceof Peer)) throw new LocalProtocolError('INVALID_CONNECTION', 'not a connection');
+      return peer.#subscriber;
+    };
+  }
+
+  constructor(link: Link, init: PeerInit<Data>, topics: Topics | null = null) {
     this.#link = link;
+    this.#topics = topics;
     this.data = init.data;
     this.protocol = init.protocol;
     this.remoteAddress = init.remoteAddress;
@@ -51,6 +79,58 @@ export class Peer<Data = unknown> {
    */
   send(data: Sendable, options?: SendOptions): boolean {
     return this.#link.send(data, options?.binary, options?.compress);
+  }
+
+  /**
+   * Subscribes to a topic of the server: from now on the connection gets what is published to it. A topic is there as long
+   * as it has subscribers; subscriptions end with their connection, when its `close` handler has been called.
+   *
+   * @param topic any string
+   * @returns false where it has subscribed already, or is closing
+   * @throws LocalProtocolError `INVALID_TOPIC`; `NO_TOPICS` on a client's connection
+   */
+  subscribe(topic: string): boolean {
+    const topics = this.#requireTopics();
+    checkTopic(topic);
+    if (!this.#link.canSend) return false;
+    if (this.#subscriber === null) {
+      this.#subscriber = new Subscriber(this.#link, topics);
+      this.#link.published = this.#subscriber;
+    }
+    return this.#subscriber.subscribe(topic);
+  }
+
+  /**
+   * Ends a subscription. What was published before is still sent.
+   *
+   * @returns false where there was none
+   */
+  unsubscribe(topic: string): boolean {
+    return this.#subscriber?.unsubscribe(topic) ?? false;
+  }
+
+  isSubscribed(topic: string): boolean {
+    return this.#subscriber?.get(topic) !== undefined;
+  }
+
+  /** The topics that the connection has subscribed to, in that order. */
+  get topics(): string[] {
+    return [...(this.#subscriber?.names() ?? [])];
+  }
+
+  /**
+   * Publishes to all other subscribers of a topic, whether this connection has subscribed to it or not; `Endpoint.publish`,
+   * which servers have, leaves out nobody.
+   *
+   * @returns and throws as `Endpoint.publish`; LocalProtocolError `NO_TOPICS` on a client's connection
+   */
+  publish(topic: string, data: Publishable, options: PublishOptions = {}): number {
+    return publishTo(this.#requireTopics(), topic, data, options, this.#subscriber);
+  }
+
+  #requireTopics(): Topics {
+    if (this.#topics === null) throw new LocalProtocolError('NO_TOPICS', 'only connections of a server have topics');
+    return this.#topics;
   }
 
   /**
@@ -145,4 +225,34 @@ export class Peer<Data = unknown> {
   get bytesSent(): number {
     return this.#link.bytesSent;
   }
+}
+
+/**
+ * Publishes to the subscribers of a topic.
+ *
+ * @param self one more who does not get it
+ * @returns for how many subscribers it is
+ */
+export function publishTo(
+  topics: Topics,
+  topic: string,
+  data: Publishable,
+  options: PublishOptions,
+  self: Subscriber | null = null,
+): number {
+  checkTopic(topic);
+  const message = messageOf(data, options);
+  const { except } = options;
+  const excepted = self === null ? [] : [self];
+  if (except !== undefined) {
+    for (const peer of except instanceof Peer ? [except] : except) {
+      const subscriber = subscriberOf(peer);
+      if (subscriber !== null) excepted.push(subscriber);
+    }
+  }
+  return topics.publish(topic, message, excepted);
+}
+
+function checkTopic(topic: unknown): void {
+  if (typeof topic !== 'string') throw new LocalProtocolError('INVALID_TOPIC', 'a topic is a string');
 }

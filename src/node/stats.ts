@@ -4,6 +4,16 @@ import type { DeflateStats } from '../core/index.js';
 import type { HandlerTimes } from './meter.js';
 import type { Peer } from './peer.js';
 
+/** What was published. */
+export interface TopicStats {
+  /** Topics that have subscribers now. */
+  readonly topics: number;
+  /** Subscriptions now, to all topics. */
+  readonly subscriptions: number;
+  /** Messages that were published, each counted once however many got it. */
+  readonly published: number;
+}
+
 /** A snapshot of what an endpoint has done since it was made. */
 export interface EndpointStats {
   readonly connections: {
@@ -28,6 +38,7 @@ export interface EndpointStats {
   readonly closes: Readonly<Record<number, number>>;
   /** How often `error` was called. */
   readonly errors: number;
+  readonly topics: TopicStats;
   /** How long the handlers of messages took, or null where they are not measured. */
   readonly handlers: HandlerTimes | null;
   /** What was compressed, and what is kept for it; null where nothing is. Of all who share a `PerMessageDeflate`. */
@@ -62,7 +73,10 @@ export class Counts {
     addTo(this.#left, peer);
   }
 
-  snapshot(peers: Iterable<Peer<never>>, opening: number): Omit<EndpointStats, 'handlers' | 'perMessageDeflate'> {
+  snapshot(
+    peers: Iterable<Peer<never>>,
+    opening: number,
+  ): Omit<EndpointStats, 'topics' | 'handlers' | 'perMessageDeflate'> {
     const sums = { ...this.#left };
     let open = 0;
     let bufferedAmount = 0;

@@ -8,22 +8,50 @@ export interface TurnEnd {
   onTurnEnd(): void;
 }
 
+let early: TurnEnd[] = [];
 let waiting: TurnEnd[] = [];
+let isScheduled = false;
 
 function run(): void {
+  const first = early;
+  early = [];
+  let isDone = false;
+  try {
+    call(first, beforeTurnEnd);
+    isDone = true;
+  } finally {
+    isScheduled = false;
+    if (!isDone) schedule();
+  }
   const entries = waiting;
   waiting = [];
+  call(entries, atTurnEnd);
+}
+
+function call(entries: readonly TurnEnd[], again: (entry: TurnEnd) => void): void {
   let next = 0;
   try {
     while (next < entries.length) entries[next++].onTurnEnd();
   } finally {
     // What one of them throws is no reason to forget the others.
-    for (const entry of entries.slice(next)) atTurnEnd(entry);
+    for (; next < entries.length; next++) again(entries[next]);
   }
+}
+
+function schedule(): void {
+  if (isScheduled) return;
+  isScheduled = true;
+  setImmediate(run);
 }
 
 /** Calls back when the current turn ends. Asking twice calls twice: whoever asks remembers that it has. */
 export function atTurnEnd(entry: TurnEnd): void {
-  if (waiting.length === 0) setImmediate(run);
+  schedule();
   waiting.push(entry);
+}
+
+/** The same, ahead of all who ask with `atTurnEnd`, those too who ask only then. */
+export function beforeTurnEnd(entry: TurnEnd): void {
+  schedule();
+  early.push(entry);
 }

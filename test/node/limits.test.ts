@@ -102,6 +102,7 @@ describe('stats', () => {
       bufferedAmount: 0,
       closes: {},
       errors: 0,
+      topics: { topics: 0, subscriptions: 0, published: 0 },
       handlers: null,
       perMessageDeflate: null,
     });
