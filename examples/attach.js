@@ -113,6 +113,7 @@ const chat = attach(http, {
   },
   open(ws) {
     people++; // `chat.size` counts those as well who are closing
+    ws.subscribe('chat');
     say(`${ws.data.name} is here`);
   },
   message(ws, data, isBinary) {
@@ -141,7 +142,7 @@ function status() {
 
 function say(text) {
   said++;
-  for (const ws of chat.connections()) ws.send(text);
+  chat.publish('chat', text);
   tell();
 }
 

@@ -124,6 +124,36 @@ describe('README', () => {
     expect(await finished(program('HTTP/2'))).toBe('100 echoes on 1 session\n');
   });
 
+  test('publish and subscribe', async () => {
+    const port = await freePort();
+    const file = join(folder, 'rooms.mjs');
+    writeFileSync(file, program('Publish and subscribe').replace('8083', String(port)));
+    const child = spawn(process.execPath, [file], { stdio: 'inherit' });
+    try {
+      const join = async () => {
+        const ws = await connected(port, '/room');
+        const texts: string[] = [];
+        ws.on('message', (data) => texts.push(String(data)));
+        return { ws, texts };
+      };
+      const hears = async ({ ws, texts }: Awaited<ReturnType<typeof join>>, text: string) => {
+        while (!texts.includes(text)) await once(ws, 'message');
+      };
+      const ada = await join();
+      await hears(ada, '1 are here');
+      const bob = await join();
+      bob.ws.send('quiet');
+      await hears(bob, 'quiet');
+      await hears(ada, 'quiet');
+      const before = bob.texts.length;
+      while (bob.texts.length === before) await once(bob.ws, 'message');
+      expect(bob.texts[before]).toBe('tick');
+      expect(ada.texts.filter((text) => /quiet|came/.test(text))).toEqual(['somebody came', 'quiet']);
+    } finally {
+      child.kill();
+    }
+  });
+
   test('compression', async () => {
     expect(await finished(program('Compression'))).toMatch(/^1600 bytes went as \d\d\n$/);
   });
