@@ -25,13 +25,11 @@ export interface SendOptions {
 /** How to publish a message. */
 export interface PublishOptions extends BroadcastOptions {
   /** Connections that do not get it, though they have subscribed. */
-  // biome-ignore lint/suspicious/noExplicitAny: whatever data they have
-  readonly except?: Peer<any> | Iterable<Peer<any>>;
+  readonly except?: Peer | Iterable<Peer>;
 }
 
 /** The link of a connection. */
-// biome-ignore lint/suspicious/noExplicitAny: whatever data it has
-export let linkOf: (peer: Peer<any>) => Link;
+export let linkOf: (peer: Peer) => Link;
 
 let subscriberOf: (peer: unknown) => Subscriber | null;
 

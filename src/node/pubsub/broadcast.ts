@@ -15,12 +15,7 @@ import { type BroadcastOptions, type Message, messageOf, type Publishable } from
  * @returns how many connections it was sent to
  * @throws LocalProtocolError `INVALID_PAYLOAD`, `INVALID_UTF8`, and `INVALID_CONNECTION` for what is no connection
  */
-export function broadcast(
-  // biome-ignore lint/suspicious/noExplicitAny: whatever data they have
-  connections: Iterable<Peer<any>>,
-  data: Publishable,
-  options: BroadcastOptions = {},
-): number {
+export function broadcast(connections: Iterable<Peer>, data: Publishable, options: BroadcastOptions = {}): number {
   const message = messageOf(data, options);
   const links: Link[] = [];
   for (const peer of connections) {
