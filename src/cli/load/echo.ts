@@ -60,14 +60,14 @@ export class EchoLoad extends HeldLoad {
 
   /** @throws TypeError for a wrong URL or number */
   constructor(target: LoadTarget, traffic: EchoTraffic) {
-    const { connections, inFlight, size, text, rate, replies = 'echo', latency = true } = traffic;
-    super(target, connections, latency && replies !== 'none');
+    const { connections, inFlight, size, text, rate, deflate, replies = 'echo', latency = true } = traffic;
+    super(target, connections, latency && replies !== 'none', deflate);
     checkNumber('inFlight', inFlight, 1, true);
     checkNumber('size', size, 0, true);
     if (rate !== undefined) checkNumber('rate', rate, 0, false);
     this.#traffic = traffic;
     this.#replies = replies;
-    this.#messages = new Messages({ size, text }, inFlight + 1);
+    this.#messages = new Messages({ size, text, deflate }, inFlight + 1);
     this.#pacer = rate === undefined ? null : new Pacer(rate, (from, to) => this.#onDue(from, to));
   }
 
@@ -75,8 +75,8 @@ export class EchoLoad extends HeldLoad {
     return inboxFor(this.#replies, this.#messages, this.#first(index), extensions, answer);
   }
 
-  protected override joined(link: Link): void {
-    const sender = new Sender(this.#messages.requests, link.wire, this.#first(link.index));
+  protected override joined(link: Link, windowBits: number): void {
+    const sender = new Sender(this.#messages.requests(windowBits), link.wire, this.#first(link.index));
     const times = new Float64Array(this.#traffic.inFlight);
     const voice: Voice = { sender, times, sent: 0, answered: 0, isFull: false };
     this.#voices[link.index] = voice;

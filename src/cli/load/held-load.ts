@@ -1,49 +1,68 @@
 /** A load whose connections are opened before it runs, and stay open. */
 
-import type { Extension, SupportedExtension } from '../../core/index.js';
+import type { Extension } from '../../core/index.js';
 import { openAll } from './crew.js';
+import { agreedWindowBits, deflateOffer } from './deflate.js';
 import type { LoadFault } from './fault.js';
 import type { Answer, Inbox } from './inbox.js';
 import { Link, type LinkOwner } from './link.js';
 import { type Counts, Load } from './load.js';
+import { checkNumber } from './numbers.js';
+import type { Opened } from './opening.js';
 import type { LoadTarget } from './target.js';
 import type { Watched } from './watch.js';
 
 export abstract class HeldLoad extends Load implements LinkOwner {
   protected readonly links: Link[] = [];
   readonly #count: number;
+  readonly #deflate: boolean;
 
-  /** @throws TypeError for a wrong URL or number */
-  constructor(target: LoadTarget, connections: number, records: boolean) {
+  /**
+   * @param records whether latencies are recorded
+   * @param deflate whether permessage-deflate is offered, and has to be taken
+   * @throws TypeError for a wrong URL or number
+   */
+  constructor(target: LoadTarget, connections: number, records: boolean, deflate = false) {
     super(target, records);
-    if (!(Number.isInteger(connections) && connections > 0)) {
-      throw new TypeError('connections must be a whole number from 1 up');
-    }
+    checkNumber('connections', connections, 1, true);
     this.#count = connections;
+    this.#deflate = deflate;
   }
 
   protected async open(): Promise<void> {
     try {
-      await openAll(this.endpoint, this.#count, this.extensions, (index, opened) => {
-        this.links[index] = new Link(index, opened, (answer) => this.inboxOf(index, opened.extensions, answer), this);
-        this.joined(this.links[index], opened.extensions);
-      });
+      const offered = this.#deflate ? [deflateOffer()] : [];
+      await openAll(this.endpoint, this.#count, offered, (index, opened) => this.#join(index, opened));
     } catch (error) {
       this.cutOff();
       throw error;
     }
   }
 
+  #join(index: number, opened: Opened): void {
+    const { wire, extensions } = opened;
+    let windowBits = 0;
+    try {
+      if (this.#deflate) windowBits = agreedWindowBits(extensions);
+    } catch (fault) {
+      wire.destroy();
+      throw fault;
+    }
+    const link = new Link(index, opened, (answer) => this.inboxOf(index, extensions, answer), this);
+    this.links[index] = link;
+    this.joined(link, windowBits);
+  }
+
   // What the kinds of load bring.
 
-  /** What is offered. */
-  protected get extensions(): readonly SupportedExtension[] {
-    return [];
-  }
   /** Takes what comes on a connection. */
   protected abstract inboxOf(index: number, extensions: readonly Extension[], answer: Answer): Inbox;
-  /** A connection is open. */
-  protected abstract joined(link: Link, extensions: readonly Extension[]): void;
+  /**
+   * A connection is open.
+   *
+   * @param windowBits what is sent is to be compressed for; 0 for not at all
+   */
+  protected abstract joined(link: Link, windowBits: number): void;
   abstract onMessages(link: Link, count: number): void;
 
   onFault(fault: LoadFault): void {

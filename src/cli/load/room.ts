@@ -46,13 +46,13 @@ export class RoomLoad extends HeldLoad {
 
   /** @throws TypeError for a wrong URL or number */
   constructor(target: LoadTarget, traffic: RoomTraffic) {
-    const { connections, burst, size, text, rate, latency = true } = traffic;
-    super(target, connections, latency);
+    const { connections, burst, size, text, rate, deflate, latency = true } = traffic;
+    super(target, connections, latency, deflate);
     checkNumber('burst', burst, 1, true);
     checkNumber('size', size, 0, true);
     if (rate !== undefined) checkNumber('rate', rate, 0, false);
     this.#traffic = traffic;
-    this.#messages = new Messages({ size, text }, burst + 1);
+    this.#messages = new Messages({ size, text, deflate }, burst + 1);
     this.#got = new Float64Array(connections);
     this.#pacer = rate === undefined ? null : new Pacer(rate / burst, (from, to) => this.#onDue(from, to));
   }
@@ -61,8 +61,8 @@ export class RoomLoad extends HeldLoad {
     return new ExactInbox(this.#messages, 0, extensions, answer);
   }
 
-  protected override joined(link: Link): void {
-    this.#senders[link.index] = new Sender(this.#messages.requests, link.wire, 0);
+  protected override joined(link: Link, windowBits: number): void {
+    this.#senders[link.index] = new Sender(this.#messages.requests(windowBits), link.wire, 0);
   }
 
   protected override begin(now: number): void {
