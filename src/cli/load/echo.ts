@@ -75,6 +75,10 @@ export class EchoLoad extends HeldLoad {
     return inboxFor(this.#replies, this.#messages, this.#first(index), extensions, answer);
   }
 
+  protected override prepare(windowBits: number): void {
+    this.#messages.requests(windowBits);
+  }
+
   protected override joined(link: Link, windowBits: number): void {
     const sender = new Sender(this.#messages.requests(windowBits), link.wire, this.#first(link.index));
     const times = new Float64Array(this.#traffic.inFlight);
@@ -101,10 +105,15 @@ export class EchoLoad extends HeldLoad {
     else for (const link of this.links) this.#send(link, this.#traffic.inFlight, now);
   }
 
+  protected override finish(): void {
+    this.#pacer?.finish();
+    this.stop();
+    if (this.#replies === 'none') this.#askWhetherTaken();
+  }
+
   protected override stop(): void {
     this.#pacer?.stop();
     clearImmediate(this.#immediate);
-    if (this.#replies === 'none') this.#askWhetherTaken();
   }
 
   protected override get isWaiting(): boolean {

@@ -10,7 +10,7 @@ import { judge } from './judge.js';
 import type { Messages } from './messages.js';
 import { Parser } from './parser.js';
 
-/** By so much a message may be too large and still be read, to say what came. */
+/** A message may be twice as large as expected, and by so much more, and is still read to say what came. */
 const SLACK = 64 * 1024;
 
 export class ExactInbox implements Inbox {
@@ -36,7 +36,7 @@ export class ExactInbox implements Inbox {
     this.#messages = messages;
     this.#replies = messages.replies;
     this.#replySize = messages.replySize;
-    this.#parser = new Parser(extensions, answer, messages.size + SLACK);
+    this.#parser = new Parser(extensions, answer, 2 * messages.size + SLACK);
     this.#isDeflated = extensions.length > 0;
     this.#isParsing = this.#isDeflated;
     this.#at = first * this.#replySize;

@@ -46,6 +46,7 @@ export class HandshakeLoad extends Load implements LinkOwner {
     for (let i = 0; i < this.#lanes; i++) void this.#lane(i);
   }
 
+  protected override finish(): void {}
   protected override stop(): void {}
 
   protected override get isWaiting(): boolean {

@@ -30,6 +30,8 @@ export abstract class HeldLoad extends Load implements LinkOwner {
   }
 
   protected async open(): Promise<void> {
+    // What most servers agree to.
+    this.prepare(this.#deflate ? 15 : 0);
     try {
       const offered = this.#deflate ? [deflateOffer()] : [];
       await openAll(this.endpoint, this.#count, offered, (index, opened) => this.#join(index, opened));
@@ -55,6 +57,8 @@ export abstract class HeldLoad extends Load implements LinkOwner {
 
   // What the kinds of load bring.
 
+  /** Does what takes long, and would keep servers waiting later: messages are compressed for that window, or not for 0. */
+  protected abstract prepare(windowBits: number): void;
   /** Takes what comes on a connection. */
   protected abstract inboxOf(index: number, extensions: readonly Extension[], answer: Answer): Inbox;
   /**

@@ -20,8 +20,10 @@ export class IdleLoad extends HeldLoad {
     return new CountingInbox(extensions, answer, false);
   }
 
+  protected override prepare(): void {}
   protected override joined(): void {}
   protected override begin(): void {}
+  protected override finish(): void {}
   protected override stop(): void {}
   override onMessages(): void {}
 

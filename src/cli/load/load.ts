@@ -102,7 +102,9 @@ export abstract class Load {
   protected abstract open(): Promise<void>;
   /** Begins to send. */
   protected abstract begin(now: number): void;
-  /** Sends no more; once nothing is waited for any more, `settle` is to be called. */
+  /** The time is over: sends what is due and then no more. Once nothing is waited for, `settle` is to be called. */
+  protected abstract finish(): void;
+  /** Sends no more, at once. */
   protected abstract stop(): void;
   /** Whether something is still to come. */
   protected abstract get isWaiting(): boolean;
@@ -146,7 +148,7 @@ export abstract class Load {
   #stop(): void {
     if (this.#run === null || this.#run.isStopping) return;
     this.#run.isStopping = true;
-    this.stop();
+    this.finish();
     this.settle();
   }
 

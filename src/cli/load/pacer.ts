@@ -34,6 +34,14 @@ export class Pacer {
     this.#tick();
   }
 
+  /** Stops, when everything that is due by now has been told. */
+  finish(): void {
+    this.stop();
+    const from = this.#next;
+    this.#next = this.#dueBy(performance.now());
+    if (this.#next > from) this.#onDue(from, this.#next);
+  }
+
   stop(): void {
     clearTimeout(this.#timer);
     clearImmediate(this.#immediate);
@@ -42,12 +50,16 @@ export class Pacer {
   readonly #tick = (): void => {
     const now = performance.now();
     const from = this.#next;
-    const to = Math.floor((now - this.#start) / this.interval) + 1;
-    this.#next = Math.max(from, to);
+    const to = this.#dueBy(now);
+    this.#next = to;
     const wait = this.due(this.#next) - now;
     if (wait > SPIN) this.#timer = setTimeout(this.#tick, Math.floor(wait - 1));
     else this.#immediate = setImmediate(this.#tick);
     // Last, since it may stop this.
     if (to > from) this.#onDue(from, to);
   };
+
+  #dueBy(now: number): number {
+    return Math.max(this.#next, Math.floor((now - this.#start) / this.interval) + 1);
+  }
 }

@@ -61,6 +61,10 @@ export class RoomLoad extends HeldLoad {
     return new ExactInbox(this.#messages, 0, extensions, answer);
   }
 
+  protected override prepare(windowBits: number): void {
+    this.#messages.requests(windowBits);
+  }
+
   protected override joined(link: Link, windowBits: number): void {
     this.#senders[link.index] = new Sender(this.#messages.requests(windowBits), link.wire, 0);
   }
@@ -69,6 +73,11 @@ export class RoomLoad extends HeldLoad {
     this.#got.fill(0);
     if (this.#pacer !== null) this.#pacer.start(now);
     else this.#send(1, now);
+  }
+
+  protected override finish(): void {
+    this.#pacer?.finish();
+    this.stop();
   }
 
   protected override stop(): void {
