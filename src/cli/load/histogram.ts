@@ -97,7 +97,9 @@ function bucketOf(value: number): number {
   return bucket < 0 ? 0 : bucket < SIZE ? bucket : SIZE - 1;
 }
 
+/** In the first bucket nearly all that there is is nothing. */
 function middleOf(bucket: number): number {
+  if (bucket === 0) return 0;
   const low = startOf(bucket);
   return (low + startOf(bucket + 1)) / 2;
 }

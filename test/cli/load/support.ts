@@ -38,8 +38,8 @@ export interface Behaviour {
   /** What is done with a message; it is echoed unless told otherwise. `index` counts those of its connection. */
   message?(client: Client, message: Message, index: number): void;
   open?(client: Client): void;
-  /** Answers the request in a way of its own. */
-  request?(socket: Socket, head: string): void;
+  /** Answers the request in a way of its own; or returns true to have it accepted. */
+  request?(socket: Socket, head: string): unknown;
   /** Agrees to permessage-deflate, each message by itself. */
   readonly deflate?: boolean;
   /** Answers no Close. */
@@ -93,10 +93,7 @@ export class Client {
     this.#bytes = this.#bytes.subarray(end + 4);
     const { behaviour } = this.server;
     this.server.requests.push(head);
-    if (behaviour.request !== undefined) {
-      behaviour.request(this.socket, head);
-      return;
-    }
+    if (behaviour.request !== undefined && behaviour.request(this.socket, head) !== true) return;
     this.#isOpen = true;
     this.socket.write(acceptance(head, behaviour.deflate));
     this.server.clients.push(this);
