@@ -6,6 +6,7 @@ Usage: millrace <command> [options]
 
 Commands:
   serve     start an echo server with a page to watch it work
+  bench     load a server of yours, check its replies and tell how fast it is
   doctor    tell which kernels run here, and why
 
 Options:
@@ -34,6 +35,34 @@ Requests must name the server by an IP address, localhost or the name given with
 site can reach it through a name of its own (DNS rebinding). Ctrl-C closes every connection with 1001.
 `;
 
+const bench = `Usage: millrace bench <url> [options]
+
+Loads a WebSocket server, checks every reply, and tells rates and latencies. The server has to echo, unless told
+otherwise with --replies. A tenth of the duration goes first, to warm up, and does not count.
+
+Options:
+  -c, --connections <number>   connections (default: 64)
+  -i, --in-flight <number>     messages that each of them has under way (default: 1)
+  -s, --size <bytes>           payload of a message: 64, 16k, 1m (default: 64)
+      --text                   text messages in place of binary ones
+      --rate <number>          messages a second over all connections, at fixed times, in place of --in-flight; latency
+                               counts from when a message was due, so that a server which stalls cannot hide it
+  -d, --duration <time>        500ms, 10s, 2m; a number is seconds (default: 10)
+      --replies <what>         echo: each reply is the message, in order (default)
+                               any: one reply to each message, whatever it is
+                               none: nothing is waited for; counts what the server has read
+      --deflate                permessage-deflate, which the server has to take
+      --insecure               wss: without a check of the certificate
+      --ca <file>              wss: certificates to trust, in PEM
+      --header <field>         a further field of the request, 'Name: value'; may be repeated
+      --protocol <name>        a subprotocol to offer; may be repeated
+      --json                   print JSON
+  -h, --help                   print this
+
+Exit codes: 0 for done, 1 for a server that did something wrong (told by name: CORRUPT, MISSING, UNEXPECTED, CLOSED,
+TIMEOUT, HANDSHAKE), 2 for a wrong command line, 130 for Ctrl-C, which ends the run early and still tells its results.
+`;
+
 const doctor = `Usage: millrace doctor [--json]
 
 Tells which tier of kernels runs here and why, and what it runs on. Exits with 1 when the tier that
@@ -44,4 +73,4 @@ Options:
   -h, --help    print this
 `;
 
-export const HELP = { main, serve, doctor };
+export const HELP = { main, serve, bench, doctor };

@@ -6,6 +6,7 @@
  */
 
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { BENCH_OPTIONS, benchOptions } from './bench/options.js';
 import { messageOf, UserError } from './errors.js';
 import { HELP } from './help.js';
 import { packageVersion } from './version.js';
@@ -14,7 +15,7 @@ type Options = NonNullable<ParseArgsConfig['options']>;
 
 const HELP_OPTION = { help: { type: 'boolean', short: 'h' } } as const satisfies Options;
 
-const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = { serve, doctor };
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<number>>> = { serve, bench, doctor };
 
 async function serve(args: string[]): Promise<number> {
   const options = { ...HELP_OPTION, port: { type: 'string', short: 'p' }, host: { type: 'string' } } as const;
@@ -24,6 +25,14 @@ async function serve(args: string[]): Promise<number> {
   if (values.host === '') throw new UserError('--host needs an address or a name', 2);
   const command = await import('./serve.js');
   return command.serveCommand({ port, host: values.host ?? '127.0.0.1' });
+}
+
+async function bench(args: string[]): Promise<number> {
+  const { values, positionals } = parseAll(args, { ...HELP_OPTION, ...BENCH_OPTIONS }, true);
+  if (values.help) return print(HELP.bench);
+  const options = benchOptions(values, positionals);
+  const command = await import('./bench.js');
+  return command.benchCommand(options);
 }
 
 async function doctor(args: string[]): Promise<number> {
@@ -48,8 +57,12 @@ function print(text: string): number {
 }
 
 function parse<T extends Options>(args: string[], options: T) {
+  return parseAll(args, options, false).values;
+}
+
+function parseAll<T extends Options>(args: string[], options: T, allowPositionals: boolean) {
   try {
-    return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
+    return parseArgs({ args, options, strict: true, allowPositionals });
   } catch (error) {
     // What follows the first sentence explains how to pass a positional argument, of which there are none.
     throw new UserError(messageOf(error).split(/\. |\n/, 1)[0], 2);

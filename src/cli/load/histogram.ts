@@ -12,6 +12,8 @@ export interface Latency {
   readonly mean: number;
   /** @param p from 0 to 100; of no latencies at all everything is 0 */
   percentile(p: number): number;
+  /** How many were from `from` to below `to`, as far as the buckets tell them apart: powers of two they do. */
+  between(from: number, to: number): number;
 }
 
 const number = new Float64Array(1);
@@ -82,7 +84,6 @@ export class Histogram implements Latency {
     return this.#max;
   }
 
-  /** How many were from `from` to below `to`, as far as the buckets tell them apart. */
   between(from: number, to: number): number {
     let found = 0;
     const end = bucketOf(to);

@@ -19,7 +19,7 @@ export interface MessageShape {
 /** The payloads of all messages together are about so many bytes, for they are read again and again. */
 const BYTES = 64 * 1024;
 const MOST = 1024;
-const LEAST = 8;
+const LEAST = 4;
 /** Compressed ones are more: none may still be in the window of a compressor, of 32 KiB, when it comes again. */
 const DEFLATED_BYTES = 256 * 1024;
 const DEFLATED_MOST = 16 * 1024;
