@@ -65,7 +65,7 @@ function parseAll<T extends Options>(args: string[], options: T, allowPositional
     return parseArgs({ args, options, strict: true, allowPositionals });
   } catch (error) {
     // What follows the first sentence explains how to pass a positional argument, of which there are none.
-    throw new UserError(messageOf(error).split(/\. |\n/, 1)[0], 2);
+    throw new UserError(messageOf(error).split(/\. |\.?\n/, 1)[0], 2);
   }
 }
 

@@ -5,6 +5,7 @@ import { bar } from './bars.js';
 import { digits, milliseconds, seconds } from './format.js';
 
 const WIDTH = 20;
+const RATE_WIDTH = 9;
 /** Goes to the start of the line, and clears what is behind it. */
 const REWRITE = '\r\x1b[K';
 
@@ -25,7 +26,8 @@ export class LiveLine {
 
   show({ elapsed, rate, latency }: Progress, duration: number): void {
     const share = Math.min(1, elapsed / duration);
-    const parts = [`  ${bar(share, WIDTH).padEnd(WIDTH, '·')}`, `${seconds(elapsed)}`, `${digits(rate)} /s`];
+    const time = `${(elapsed / 1000).toFixed(1)} of ${seconds(duration)}`;
+    const parts = [`  ${bar(share, WIDTH).padEnd(WIDTH, '·')}`, time, `${digits(rate).padStart(RATE_WIDTH)} /s`];
     if (latency !== null && latency.count > 0) {
       parts.push(`p50 ${milliseconds(latency.percentile(50))}`, `p99 ${milliseconds(latency.percentile(99))}`);
     }

@@ -38,16 +38,19 @@ export function summary(options: BenchOptions, result: LoadResult, circumstances
   const rows: [string, string][] = [
     ['messages', `${count(messages)} in ${seconds(elapsed)}, ${CHECKED[replies]}`],
     ['rate', `${digits((messages * 1000) / elapsed)} messages a second`],
-    ['payload', `${throughput(sentBytes, elapsed)} sent, ${throughput(bytes, elapsed)} received`],
+    ['payload', bothWays(sentBytes, replies === 'none' ? null : bytes, elapsed)],
   ];
-  if (deflate) {
-    rows.push(['wire', `${throughput(wire.sent, elapsed)} sent, ${throughput(wire.received, elapsed)} received`]);
-  }
+  if (deflate) rows.push(['wire', bothWays(wire.sent, wire.received, elapsed)]);
   rows.push(['errors', 'none']);
   for (const note of notes(options, result, circumstances)) rows.push(['note', note]);
   const lines = rows.map(([name, value]) => `  ${name.padEnd(10)}${value}`);
   if (latency !== null && latency.count > 0) lines.push('', ...latencies(latency));
   return `${lines.join('\n')}\n`;
+}
+
+function bothWays(sent: number, received: number | null, elapsed: number): string {
+  const back = received === null ? '' : `, ${throughput(received, elapsed)} received`;
+  return `${throughput(sent, elapsed)} sent${back}`;
 }
 
 function notes({ traffic: { rate } }: BenchOptions, result: LoadResult, circumstances: Circumstances): string[] {
