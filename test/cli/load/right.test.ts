@@ -1,7 +1,7 @@
 /** What is right passes, and is counted right. */
 
 import { once } from 'node:events';
-import { connect as connectTcp } from 'node:net';
+import { connect as connectTcp, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
@@ -284,7 +284,6 @@ test('close cuts off a server that answers no Close', async () => {
 test('connections are opened a few dozen at a time', async () => {
   let underWay = 0;
   let most = 0;
-  const { createServer } = await import('node:net');
   const fake = await Fake.start();
   // Before the server, so that answers are late and can be counted.
   const proxy = createServer((socket) => {
@@ -293,7 +292,7 @@ test('connections are opened a few dozen at a time', async () => {
     onward.on('data', () => {}).once('data', () => underWay--);
     onward.on('error', () => {});
     socket.on('error', () => {});
-    void sleep(5).then(() => socket.pipe(onward).pipe(socket));
+    void sleep(50).then(() => socket.pipe(onward).pipe(socket));
   });
   proxy.listen(0, '127.0.0.1');
   await once(proxy, 'listening');

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { EchoLoad, type FaultCode, RoomLoad } from '../../../src/cli/load/index.js';
 import { behaviourOf, FAULTS, roomOf } from './faults.js';
-import { Fake, faultOf } from './support.js';
+import { type Client, Fake, faultOf, type Message } from './support.js';
 
 const LONG = 20_000;
 
@@ -68,6 +68,26 @@ test.each<{ size: number }>([{ size: 64 }, { size: 0 }])(
     expect(found.code).toBe<FaultCode>('UNEXPECTED');
   },
 );
+
+test('two connections that get the replies of each other are caught', async () => {
+  let first: { client: Client; message: Message } | null = null;
+  const fake = await Fake.start({
+    message(client, message, index) {
+      if (index !== 20) {
+        client.send(message);
+      } else if (first === null) {
+        first = { client, message };
+      } else {
+        first.client.send(message);
+        client.send(first.message);
+      }
+    },
+  });
+  const load = new EchoLoad({ url: fake.url }, { connections: 2, inFlight: 1, size: 64, text: true });
+  await load.connect();
+  expect((await faultOf(load.run(500))).code).toBe('CORRUPT');
+  await load.close();
+});
 
 test('the reply of another connection is caught', async () => {
   const fake = await Fake.start({
