@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * The `millrace` command. Exit codes: 0 for done, 1 for what went wrong, 2 for a command line that cannot be meant.
+ * The `millrace` command. Exit codes: 0 for done, 1 for what went wrong, 2 for a command line that cannot be meant, and
+ * those of shells for a `bench` that a signal has ended: 130 and 143.
  *
  * The commands are imported when they run: `millrace --help` must work where the kernels refuse to load.
  */

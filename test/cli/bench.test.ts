@@ -61,7 +61,7 @@ test('as JSON, with a rate and permessage-deflate', async () => {
     loadBusy: null,
   });
   expect(report.messages).toBeGreaterThanOrEqual(495);
-  expect(report.messages).toBeLessThan(560);
+  expect(report.messages).toBeLessThanOrEqual(report.elapsed / 2 + 1);
   expect(report.payload).toEqual({ sent: report.messages * 2048, received: report.messages * 2048 });
   expect(report.wire.received).toBeLessThan(report.payload.received);
   const { min, p50, p90, p99, 'p99.9': p999, max } = report.latency;
@@ -155,7 +155,7 @@ test.each([
   // Past the warm-up of 400 ms.
   await until('messages', () => fake.messages > 0);
   const started = performance.now();
-  await until('the end of the warm-up', () => performance.now() - started > 1000);
+  await until('the end of the warm-up', () => performance.now() - started > 2000);
   child.kill(signal);
   const [stdout, stderr, [code]] = await printed;
   expect([code, stderr]).toEqual([exitCode, '']);

