@@ -387,10 +387,14 @@ export class Connection {
    * Queues frames out of a `FrameLog` that was made for `sharedEncoder`: all of them, or none where that would pass
    * `sendHardLimit`.
    *
-   * @returns and throws as `queue`; the event of a SendLimitError is null
+   * @returns and throws as `queue`; the event of a SendLimitError is null. LocalProtocolError `INVALID_FRAMES` on a client,
+   *   which masks its frames, and for those of another agreement
    */
   queueFrames(frames: SharedFrames): boolean {
     this.#requireOpen();
+    if (this.type === ConnectionType.CLIENT || (frames.encoder !== null && frames.encoder !== this.sharedEncoder)) {
+      throw new LocalProtocolError('INVALID_FRAMES', 'the frames of a log are for servers with the same agreement');
+    }
     return this.#out.frames(frames) ?? this.#overflowed();
   }
 

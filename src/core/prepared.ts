@@ -29,6 +29,8 @@ export class PreparedMessage {
   readonly compress: boolean;
   /** Frames by what has encoded them; null for nothing. */
   readonly #frames = new Map<SharedEncoder | null, SharedFrames>();
+  /** What could not be encoded elsewhere. */
+  readonly #failures = new Map<SharedEncoder, unknown>();
   /** Who waits for what is being encoded. */
   readonly #waiting = new Map<SharedEncoder, (() => void)[]>();
 
@@ -53,11 +55,13 @@ export class PreparedMessage {
    * The frame for connections of servers, encoded by `encoder` or, where that is null, not at all.
    *
    * @param whenReady called once where null is returned: then this will have it
+   * @throws what the encoder throws
    */
   framesFor(encoder: SharedEncoder | null, whenReady: (() => void) | null): SharedFrames | null {
     const by = this.compress ? encoder : null;
     const found = this.#frames.get(by);
     if (found !== undefined) return found;
+    if (by !== null && this.#failures.has(by)) throw this.#failures.get(by);
     const waiting = by === null ? undefined : this.#waiting.get(by);
     if (waiting !== undefined && whenReady !== null) {
       waiting.push(whenReady);
@@ -73,7 +77,12 @@ export class PreparedMessage {
     const waiting: (() => void)[] = [];
     const done = () => {
       this.#waiting.delete(by);
-      this.#made(by, encoder.encoded());
+      try {
+        this.#made(by, encoder.encoded());
+      } catch (error) {
+        // Each of those who wait is to fail, and not to wait for ever.
+        if (!this.#frames.has(by)) this.#failures.set(by, error);
+      }
       // None of them must keep the others from being told.
       for (const tell of waiting) queueMicrotask(tell);
     };
@@ -87,7 +96,7 @@ export class PreparedMessage {
   #made(by: SharedEncoder | null, { payload, rsv }: EncodedPayload): SharedFrames {
     const memory = frameWriter.frame(FIN | (this.isText ? TEXT : BINARY) | rsv, payload);
     const run = { memory, start: 0, end: memory.length, slab: null, endsFrame: true };
-    const frames = new SharedFrames([run], memory.length, 1, rsv !== 0);
+    const frames = new SharedFrames([run], memory.length, 1, rsv === 0 ? null : by);
     this.#frames.set(by, frames);
     return frames;
   }

@@ -160,7 +160,7 @@ export class Encoding {
   }
 
   #sendShared(frames: SharedFrames): void {
-    if (frames.isEncoded) for (const extension of this.#extensions) extension.interposed?.();
+    if (frames.encoder !== null) for (const extension of this.#extensions) extension.interposed?.();
     frames.queueOn(this.#output);
   }
 

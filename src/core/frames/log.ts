@@ -19,7 +19,7 @@ const COPY_SINGLE = 1024;
 /** Consecutive bytes of frames. */
 interface Run {
   readonly memory: Uint8Array;
-  readonly start: number;
+  start: number;
   end: number;
   /** The slab the memory is of, or null where it is the run's own. */
   readonly slab: Slab | null;
@@ -31,15 +31,15 @@ export class SharedFrames {
   /** Of all frames, in bytes. */
   readonly size: number;
   readonly messages: number;
-  /** Whether an extension has encoded any of them. */
-  readonly isEncoded: boolean;
+  /** What has encoded any of them; null where they are all as they are. */
+  readonly encoder: SharedEncoder | null;
   readonly #runs: readonly Run[];
 
-  constructor(runs: readonly Run[], size: number, messages: number, isEncoded: boolean) {
+  constructor(runs: readonly Run[], size: number, messages: number, encoder: SharedEncoder | null) {
     this.#runs = runs;
     this.size = size;
     this.messages = messages;
-    this.isEncoded = isEncoded;
+    this.encoder = encoder;
   }
 
   /** Queues them. */
@@ -131,9 +131,9 @@ export class FrameLog implements FrameSink {
    * @param size of the frames that are left out, and how many messages they are
    */
   frames(size = 0, messages = 0): SharedFrames {
-    if (size > 0)
-      return new SharedFrames(this.#runsFrom(size), this.#size - size, this.#messages - messages, this.#isEncoded);
-    this.#frames ??= new SharedFrames(this.#runs, this.#size, this.#messages, this.#isEncoded);
+    const encoder = this.#isEncoded ? this.#encoder : null;
+    if (size > 0) return new SharedFrames(this.#runsFrom(size), this.#size - size, this.#messages - messages, encoder);
+    this.#frames ??= new SharedFrames(this.#runsFrom(0), this.#size, this.#messages, encoder);
     return this.#frames;
   }
 
@@ -189,16 +189,18 @@ export class FrameLog implements FrameSink {
     this.#runs.push({ memory, start: 0, end: memory.length, slab: null, endsFrame: true });
   }
 
+  /** Copies, because the last grows as long as it can. */
   #runsFrom(size: number): Run[] {
-    const runs: Run[] = [];
-    let before = 0;
-    for (const run of this.#runs) {
-      const length = run.end - run.start;
-      const skipped = Math.max(0, size - before);
-      // Memory of a run's own is never cut: a place is between two messages.
-      if (skipped < length) runs.push(skipped === 0 ? run : { ...run, start: run.start + skipped });
-      before += length;
+    const runs = this.#runs;
+    let first = runs.length;
+    let before = this.#size;
+    while (before > size) {
+      const { start, end } = runs[--first];
+      before -= end - start;
     }
-    return runs;
+    const found = runs.slice(first).map((run) => ({ ...run }));
+    // Memory of a run's own is never cut: a place is between two messages.
+    if (before < size) found[0].start += size - before;
+    return found;
   }
 }
