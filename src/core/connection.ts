@@ -376,11 +376,12 @@ export class Connection {
   queuePrepared(message: PreparedMessage): boolean {
     const { payload, isText, compress } = message;
     const { sharedEncoder } = this;
-    if (sharedEncoder === undefined) {
-      return isText ? this.queueText(payload, true, compress) : this.queueBytes(payload, true, compress);
-    }
     this.#requireOpen();
-    return this.#out.prepared(message, sharedEncoder) ?? this.#overflowed();
+    const out = this.#out;
+    if (sharedEncoder !== undefined) return out.prepared(message, sharedEncoder) ?? this.#overflowed();
+    // It would be taken for the end of a message that is not finished.
+    out.requireFinished();
+    return isText ? this.queueText(payload, true, compress) : this.queueBytes(payload, true, compress);
   }
 
   /**

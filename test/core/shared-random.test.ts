@@ -5,6 +5,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { CloseConnection, Ping } from '../../src/core/events.js';
 import type { SharedEncoder } from '../../src/core/extensions/extension.js';
 import { FrameLog, PreparedMessage } from '../../src/core/index.js';
+import { expectLocalError } from './support.js';
 import { deliver, type Line, lines, type Message, messageOf, payloadOf } from './support-shared.js';
 import { expectSlabsFree } from './support-slabs.js';
 
@@ -181,7 +182,11 @@ describe('connections that send the same and their own', () => {
         const sendPrepared = (some: number) => {
           const { message, prepared } = last as NonNullable<typeof last>;
           for (const [i, party] of all.entries()) {
-            if (((some >> i) & 1) === 0 || !party.canSend || party.isInMessage) continue;
+            if (((some >> i) & 1) === 0 || !party.canSend) continue;
+            if (party.isInMessage) {
+              expectLocalError(() => party.line.sender.queuePrepared(prepared), 'MESSAGE_UNFINISHED');
+              continue;
+            }
             party.line.sender.queuePrepared(prepared);
             party.expected.push(message);
           }

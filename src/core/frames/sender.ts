@@ -196,7 +196,7 @@ export class MessageSender {
 
   /** Queues frames that others send as well, all or none; null as for `text`. */
   frames(frames: SharedFrames): boolean | null {
-    this.#requireFinished();
+    this.requireFinished();
     if (this.queuedBytes + frames.size > this.#config.sendHardLimit) return this.#refuse(null);
     if (this.#encoding === null) frames.queueOn(this.output);
     else this.#encoding.frames(frames);
@@ -206,7 +206,7 @@ export class MessageSender {
   /** Queues a message that others send as well; null as for `text`. */
   prepared(message: PreparedMessage, encoder: SharedEncoder | null): boolean | null {
     const { payload, isText } = message;
-    this.#requireFinished();
+    this.requireFinished();
     if (this.#isOver(payload.length)) {
       return this.#refuse(isText ? new TextMessage(payload.toString()) : new BytesMessage(payload));
     }
@@ -240,12 +240,13 @@ export class MessageSender {
     else this.#encoding.close(payload);
   }
 
-  #requireFinished(): void {
+  /** @throws LocalProtocolError `MESSAGE_UNFINISHED` in the middle of a message */
+  requireFinished(): void {
     if (this.#unfinished !== 0) throw new LocalProtocolError('MESSAGE_UNFINISHED', 'another message is not finished');
   }
 
   #firstByte(opcode: number, finished: boolean): number {
-    if (this.#unfinished !== opcode) this.#requireFinished();
+    if (this.#unfinished !== opcode) this.requireFinished();
     return (finished ? FIN : 0) | (this.#unfinished === 0 ? opcode : CONTINUATION);
   }
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { CloseConnection, Ping, Pong, TextMessage } from '../../../src/core/events.js';
 import { OutputQueue } from '../../../src/core/frames/output.js';
+import { SLAB_SIZE, Slab } from '../../../src/core/frames/slab.js';
 import { CLOSE, cont, latin1, PING, PONG, parseFrames, ping, TEXT } from '../../conformance/support.js';
 import { CLIENT, connected, ROLES, roleName, SERVER } from '../support.js';
 
@@ -270,4 +271,149 @@ test('a Ping that arrives inside a message that is being sent in fragments is an
     [PONG, true],
     [cont('').opcode, true],
   ]);
+});
+
+describe('frames shared with others', () => {
+  /** A slab that is full of numbers, with one piece that keeps it. */
+  const numbers = Uint8Array.from({ length: SLAB_SIZE }, (_, i) => i * 7);
+  function filled(): Slab {
+    const slab = new Slab();
+    slab.memory.set(numbers);
+    slab.used = SLAB_SIZE;
+    slab.pieces = 1;
+    return slab;
+  }
+
+  const taken = (queue: OutputQueue): Uint8Array[] => {
+    const out: Uint8Array[] = [];
+    queue.take(out, Number.POSITIVE_INFINITY);
+    return out;
+  };
+
+  test('are referred to, and merged where one goes on where the other ends', () => {
+    const slab = filled();
+    const queue = new OutputQueue();
+    queue.share(slab, 100, 200, true);
+    queue.share(slab, 200, 250, true);
+    queue.share(slab, 260, 300, true);
+    // The payload of a large frame follows its header.
+    queue.share(slab, 300, 304, false);
+    queue.share(slab, 304, 310, true);
+    expect([queue.queuedBytes, slab.pieces]).toEqual([200, 5]);
+    const out = taken(queue);
+    expect(out.map(({ buffer, byteOffset, length }) => [buffer === slab.arrayBuffer, byteOffset, length])).toEqual([
+      [true, 100, 150],
+      [true, 260, 40],
+      [true, 300, 4],
+      [true, 304, 6],
+    ]);
+    // What was taken does not grow.
+    queue.share(slab, 310, 320, true);
+    expect(taken(queue).map(({ length }) => length)).toEqual([10]);
+    queue.acknowledge(210);
+    expect([queue.queuedBytes, slab.pieces]).toEqual([0, 1]);
+  });
+
+  test('are never merged with what the connection has written itself', () => {
+    const slab = filled();
+    const queue = new OutputQueue();
+    const own = queue.reserve(10);
+    own.memory.fill(1, own.used, own.used + 10);
+    queue.commit(own, 10);
+    queue.share(slab, 0, 10, true);
+    const next = queue.reserve(10);
+    next.memory.fill(2, next.used, next.used + 10);
+    queue.commit(next, 10);
+    const bytes = Buffer.concat(taken(queue));
+    expect(bytes).toEqual(Buffer.concat([Buffer.alloc(10, 1), slab.memory.subarray(0, 10), Buffer.alloc(10, 2)]));
+    queue.acknowledge(30);
+    expect(slab.pieces).toBe(1);
+  });
+
+  test('come back however they are taken and acknowledged', () => {
+    for (let step = 1; step < 60; step++) {
+      const slab = filled();
+      const queue = new OutputQueue();
+      const wire: Buffer[] = [];
+      for (let i = 0; i < 50; i++) {
+        queue.share(slab, i * 40, i * 40 + 39, true);
+        const out: Uint8Array[] = [];
+        queue.take(out, step);
+        wire.push(...out.map((view) => Buffer.from(view)));
+        queue.acknowledge(queue.queuedBytes > 300 ? out.reduce((sum, { length }) => sum + length, 0) : 0);
+      }
+      wire.push(...taken(queue).map((view) => Buffer.from(view)));
+      queue.acknowledge(queue.queuedBytes);
+      const sent = Array.from({ length: 50 }, (_, i) => slab.memory.subarray(i * 40, i * 40 + 39));
+      expect(Buffer.concat(wire).equals(Buffer.concat(sent)), `steps of ${step}`).toBe(true);
+      expect(slab.pieces).toBe(1);
+    }
+  });
+
+  test('come back when everything is copied out', () => {
+    const slab = filled();
+    const queue = new OutputQueue();
+    queue.share(slab, 0, 10, true);
+    queue.share(slab, 20, 30, true);
+    expect(queue.takeCopy()).toEqual(Buffer.concat([slab.memory.subarray(0, 10), slab.memory.subarray(20, 30)]));
+    expect([queue.queuedBytes, slab.pieces]).toEqual([0, 1]);
+  });
+
+  test.each(['taken', 'untaken'] as const)('are copied where a connection is behind: what is small, %s', (how) => {
+    const queue = new OutputQueue();
+    const slabs: Slab[] = [];
+    const out: Uint8Array[] = [];
+    for (let i = 0; i < 1000; i++) {
+      const slab = filled();
+      slabs.push(slab);
+      queue.share(slab, i, i + 50, true);
+      if (how === 'taken') queue.take(out, Number.POSITIVE_INFINITY);
+    }
+    expect(slabs.filter(({ pieces }) => pieces > 1).length).toBeLessThanOrEqual(32);
+    queue.take(out, Number.POSITIVE_INFINITY);
+    expect(Buffer.concat(out).equals(Buffer.concat(slabs.map(({ memory }, i) => memory.subarray(i, i + 50))))).toBe(
+      true,
+    );
+    // 50,000 bytes lie in little more.
+    const buffers = [...new Set(out.map(({ buffer }) => buffer))].filter(
+      (buffer) => !slabs.some(({ arrayBuffer }) => arrayBuffer === buffer),
+    );
+    expect(buffers.reduce((sum, { byteLength }) => sum + byteLength, 0)).toBeLessThan(2 * 50_000);
+    queue.acknowledge(queue.queuedBytes);
+    expect(slabs.every(({ pieces }) => pieces === 1)).toBe(true);
+  });
+
+  test.each([1024, 2000, 10_000, 40_000])('keep no more than twice of what is queued: pieces of %i bytes', (size) => {
+    const queue = new OutputQueue();
+    const slabs: Slab[] = [];
+    for (let i = 0; i < 2000; i++) {
+      const slab = new Slab();
+      slabs.push(slab);
+      slab.pieces = 1;
+      slab.used = size;
+      queue.share(slab, 0, size, true);
+      if (i % 7 === 0) queue.take([], Number.POSITIVE_INFINITY);
+      const kept = slabs.filter(({ pieces }) => pieces > 1).length * SLAB_SIZE;
+      if (i % 50 === 49) expect(kept).toBeLessThanOrEqual(Math.max(32 * SLAB_SIZE, 2 * queue.queuedBytes));
+    }
+    queue.take([], Number.POSITIVE_INFINITY);
+    queue.acknowledge(queue.queuedBytes);
+    expect(slabs.every(({ pieces }) => pieces === 1)).toBe(true);
+    // Nothing is counted any more: it may refer to as much as in the beginning.
+    for (const slab of slabs.slice(0, 31)) queue.share(slab, 0, size, true);
+    expect(slabs.slice(0, 31).every(({ pieces }) => pieces === 2)).toBe(true);
+  });
+
+  test('several of one slab are counted once', () => {
+    const slab = filled();
+    const queue = new OutputQueue();
+    for (let i = 0; i < 40; i++) {
+      queue.share(slab, i * 1200, i * 1200 + 1100, true);
+      queue.take([], Number.POSITIVE_INFINITY);
+    }
+    // Behind as it is, it copies none of them: they keep but one slab.
+    expect(slab.pieces).toBe(41);
+    queue.acknowledge(queue.queuedBytes);
+    expect(slab.pieces).toBe(1);
+  });
 });
