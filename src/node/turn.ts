@@ -21,7 +21,8 @@ function run(): void {
     isDone = true;
   } finally {
     isScheduled = false;
-    if (!isDone) schedule();
+    // Those who have asked only now are for the next turn.
+    if (!isDone || early.length > 0) schedule();
   }
   const entries = waiting;
   waiting = [];

@@ -1,9 +1,13 @@
 import { describe, expect, test, vi } from 'vitest';
-import { atTurnEnd as ask } from '../../src/node/turn.js';
+import { atTurnEnd as ask, beforeTurnEnd as askEarly } from '../../src/node/turn.js';
 import { turns } from './support.js';
 
 function atTurnEnd(callback: () => void): void {
   ask({ onTurnEnd: callback });
+}
+
+function beforeTurnEnd(callback: () => void): void {
+  askEarly({ onTurnEnd: callback });
 }
 
 describe('atTurnEnd', () => {
@@ -71,5 +75,52 @@ describe('atTurnEnd', () => {
     atTurnEnd(() => {});
     await turns(2);
     expect(process.getActiveResourcesInfo()).not.toContain('Immediate');
+  });
+});
+
+describe('beforeTurnEnd', () => {
+  test('calls back ahead of all who ask with atTurnEnd, those too who ask only then', async () => {
+    const calls: string[] = [];
+    atTurnEnd(() => calls.push('first'));
+    beforeTurnEnd(() => {
+      calls.push('early');
+      atTurnEnd(() => calls.push('second'));
+    });
+    beforeTurnEnd(() => calls.push('early too'));
+    await turns(1);
+    expect(calls).toEqual(['early', 'early too', 'first', 'second']);
+    await turns(1);
+    expect(process.getActiveResourcesInfo()).not.toContain('Immediate');
+  });
+
+  test('what is asked for by those who are called comes at the end of the next turn', async () => {
+    const calls: string[] = [];
+    beforeTurnEnd(() => beforeTurnEnd(() => calls.push('asked early')));
+    await turns(2);
+    expect(calls).toEqual(['asked early']);
+    atTurnEnd(() => beforeTurnEnd(() => calls.push('asked at the end')));
+    await turns(2);
+    expect(calls).toEqual(['asked early', 'asked at the end']);
+  });
+
+  test('what one throws costs the others nothing', async () => {
+    const thrown: unknown[] = [];
+    const listeners = process.listeners('uncaughtException');
+    process.removeAllListeners('uncaughtException');
+    process.on('uncaughtException', (error) => thrown.push(error));
+    try {
+      const calls: string[] = [];
+      atTurnEnd(() => calls.push('last'));
+      beforeTurnEnd(() => {
+        throw new Error('as asked');
+      });
+      beforeTurnEnd(() => calls.push('early'));
+      await turns(4);
+      expect(calls).toEqual(['early', 'last']);
+      expect(thrown).toMatchObject([{ message: 'as asked' }]);
+    } finally {
+      process.removeAllListeners('uncaughtException');
+      for (const listener of listeners) process.on('uncaughtException', listener);
+    }
   });
 });
