@@ -203,7 +203,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
       queue();
     } catch (error) {
       if (!(error instanceof SendLimitError)) throw error;
-      this.#refusal = error;
+      this.#refusal = error.event === null ? error : new SendLimitError(null);
       this.#askForTurn();
     }
   }

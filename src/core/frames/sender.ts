@@ -205,11 +205,10 @@ export class MessageSender {
 
   /** Queues a message that others send as well; null as for `text`. */
   prepared(message: PreparedMessage, encoder: SharedEncoder | null): boolean | null {
-    const { payload, isText } = message;
+    const { payload } = message;
     this.requireFinished();
-    if (this.#isOver(payload.length)) {
-      return this.#refuse(isText ? new TextMessage(payload.toString()) : new BytesMessage(payload));
-    }
+    // A string of it would cost time that all who share it would wait for.
+    if (this.#isOver(payload.length)) return this.#refuse(new BytesMessage(payload));
     if (this.#encoding === null) message.framesFor(null, null)?.queueOn(this.output);
     else this.#encoding.prepared(message, encoder);
     return this.withinHighWater();
