@@ -243,12 +243,18 @@ export function publishTo(
   const { except } = options;
   const excepted = self === null ? [] : [self];
   if (except !== undefined) {
-    for (const peer of except instanceof Peer ? [except] : except) {
+    for (const peer of except instanceof Peer ? [except] : iterable(except)) {
       const subscriber = subscriberOf(peer);
       if (subscriber !== null) excepted.push(subscriber);
     }
   }
   return topics.publish(topic, message, excepted);
+}
+
+/** @throws LocalProtocolError `INVALID_CONNECTION` */
+export function iterable<Value>(values: Iterable<Value>): Iterable<Value> {
+  if (typeof values?.[Symbol.iterator] === 'function') return values;
+  throw new LocalProtocolError('INVALID_CONNECTION', 'neither a connection nor a list of connections');
 }
 
 function checkTopic(topic: unknown): void {

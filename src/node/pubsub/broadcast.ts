@@ -2,7 +2,7 @@
 
 import { FrameLog, LocalProtocolError, PreparedMessage, type SharedEncoder } from '../../core/index.js';
 import type { Link } from '../link.js';
-import { linkOf, Peer } from '../peer.js';
+import { iterable, linkOf, Peer } from '../peer.js';
 import { type BroadcastOptions, type Message, messageOf, type Publishable } from './message.js';
 
 /**
@@ -18,7 +18,7 @@ import { type BroadcastOptions, type Message, messageOf, type Publishable } from
 export function broadcast(connections: Iterable<Peer>, data: Publishable, options: BroadcastOptions = {}): number {
   const message = messageOf(data, options);
   const links: Link[] = [];
-  for (const peer of connections) {
+  for (const peer of iterable(connections)) {
     if (!(peer instanceof Peer)) throw new LocalProtocolError('INVALID_CONNECTION', 'not a connection');
     const link = linkOf(peer);
     if (link.canSend) links.push(link);
@@ -58,6 +58,7 @@ class Frames {
       log.write(data, isText, compress);
       this.#logs.set(encoder, log);
     }
+    link.published?.deliver();
     link.sendFrames(log.frames());
   }
 
