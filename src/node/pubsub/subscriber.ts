@@ -8,6 +8,9 @@ export class Subscriber implements Published {
   readonly link: Link;
   readonly #topics: Topics;
   readonly #subscriptions = new Map<string, Subscription>();
+  /** How many of the topics that were published to in which turn were looked at. */
+  #seen = 0;
+  #turn = -1;
 
   constructor(link: Link, topics: Topics) {
     this.link = link;
@@ -40,10 +43,13 @@ export class Subscriber implements Published {
 
   /** Queues what was published in this turn, ahead of something else. */
   deliver(): void {
-    const { due } = this.#topics;
-    if (due.length === 0) return;
-    if (due.length < this.#subscriptions.size) {
-      for (const { name } of due) this.#subscriptions.get(name)?.deliver();
+    const topics = this.#topics;
+    const recent = topics.look();
+    const from = this.#turn === topics.turn ? this.#seen : 0;
+    this.#turn = topics.turn;
+    this.#seen = recent.length;
+    if (recent.length - from < this.#subscriptions.size) {
+      for (let i = from; i < recent.length; i++) this.#subscriptions.get(recent[i].name)?.deliver();
     } else {
       for (const subscription of this.#subscriptions.values()) subscription.deliver();
     }

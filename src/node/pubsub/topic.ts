@@ -94,8 +94,8 @@ const NOBODY: ReadonlySet<Subscription> = new Set();
 
 export class Topic {
   readonly name: string;
-  /** Whether it is to be delivered when the turn ends. */
-  isDue = false;
+  /** Its last place among those that were published to in this turn; -1 where it was not. */
+  recentAt = -1;
   /** The number of subscribers. */
   size = 0;
   readonly #groups = new Map<SharedEncoder | null, Group>();
@@ -140,7 +140,7 @@ export class Topic {
 
   /** Queues what is in the logs. */
   deliver(): void {
-    this.isDue = false;
+    this.recentAt = -1;
     for (const group of this.#groups.values()) group.deliver();
   }
 }

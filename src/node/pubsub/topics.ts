@@ -8,8 +8,14 @@ import { type Subscription, Topic } from './topic.js';
 
 export class Topics {
   readonly #topics = new Map<string, Topic>();
-  /** Those with something in their logs. */
-  #due: Topic[] = [];
+  /**
+   * Those that were published to in this turn, in order: each once, and again where somebody has looked meanwhile. So each
+   * connection that is sent something else looks at what is new to it and at no more.
+   */
+  #recent: Topic[] = [];
+  /** How many of them somebody has looked at. */
+  #seen = 0;
+  #turn = 0;
   #subscriptions = 0;
   #published = 0;
 
@@ -26,9 +32,15 @@ export class Topics {
     return this.#topics.get(name)?.size ?? 0;
   }
 
-  /** Those with something in their logs. */
-  get due(): readonly Topic[] {
-    return this.#due;
+  /** The number of this turn. */
+  get turn(): number {
+    return this.#turn;
+  }
+
+  /** Those that were published to in this turn, in order, some more than once. Who was here before reads on from there. */
+  look(): readonly Topic[] {
+    this.#seen = this.#recent.length;
+    return this.#recent;
   }
 
   subscribe(name: string, subscriber: Subscriber): Subscription {
@@ -57,23 +69,25 @@ export class Topics {
     let excepted: Set<Subscription> | undefined;
     for (const subscriber of except) {
       const subscription = subscriber.get(name);
-      if (subscription === undefined) continue;
+      // Another server may have a topic of that name.
+      if (subscription?.topic !== topic) continue;
       excepted ??= new Set();
       excepted.add(subscription);
     }
     if (excepted?.size === topic.size) return 0;
     this.#published++;
-    if (!topic.isDue) {
-      topic.isDue = true;
-      if (this.#due.length === 0) beforeTurnEnd(this);
-      this.#due.push(topic);
+    if (topic.recentAt < this.#seen) {
+      if (this.#recent.length === 0) beforeTurnEnd(this);
+      topic.recentAt = this.#recent.push(topic) - 1;
     }
     return topic.publish(message, excepted);
   }
 
   onTurnEnd(): void {
-    const due = this.#due;
-    this.#due = [];
-    for (const topic of due) topic.deliver();
+    const recent = this.#recent;
+    this.#recent = [];
+    this.#seen = 0;
+    this.#turn++;
+    for (const topic of recent) topic.deliver();
   }
 }
