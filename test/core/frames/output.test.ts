@@ -408,12 +408,14 @@ describe('frames shared with others', () => {
   test('are copied where many small ones would be as many pieces', () => {
     const slab = filled();
     const queue = new OutputQueue();
+    // So much that a slab more would not matter.
+    queue.append(new Uint8Array(200_000));
     for (let i = 0; i < 1000; i++) queue.share(slab, i * 60, i * 60 + 50, true);
-    const out = taken(queue);
+    const [, ...out] = taken(queue);
     expect(out.length).toBeLessThan(50);
     const sent = Array.from({ length: 1000 }, (_, i) => slab.memory.subarray(i * 60, i * 60 + 50));
     expect(Buffer.concat(out).equals(Buffer.concat(sent))).toBe(true);
-    queue.acknowledge(50_000);
+    queue.acknowledge(250_000);
     expect(slab.pieces).toBe(1);
   });
 
