@@ -73,6 +73,17 @@ export class ServerProcess {
     return last === undefined ? this.#end : `${this.#end}: ${last.trim()}`;
   }
 
+  /** `end`, when it has ended, or null after so many milliseconds. */
+  async endWithin(ms) {
+    if (this.#end === null) {
+      const abort = new AbortController();
+      const options = { signal: abort.signal };
+      await Promise.race([once(this.#child, 'close', options), sleep(ms, undefined, options)]).catch(() => {});
+      abort.abort();
+    }
+    return this.end;
+  }
+
   /** Microseconds of CPU time since this was last asked, or null. */
   cpu() {
     return this.#cpu.read();

@@ -1,0 +1,209 @@
+/**
+ * One workload, all servers: each a process of its own, started before the first round, measured once in every round,
+ * the order turned from round to round, so that whatever else the machine does falls on each of them alike.
+ */
+
+import { EchoLoad, HandshakeLoad, IdleLoad, RoomLoad } from '../../dist/cli/load/index.js';
+import { roundsOf, warmUp } from './plan.js';
+import { ServerProcess } from './server-process.js';
+
+/** What a measurement may take beyond its window. */
+const PATIENCE = 40_000;
+/** How long a process may take to be gone after its connections are. */
+const CRASH = 300;
+/** With less of a fixed rate than this, a server has not kept it. */
+const KEPT = 0.97;
+/** What is set up once, whoever it is for, is not counted for the first idle connection. */
+const FIRST_CONNECTIONS = 50;
+const KIB = 1024;
+
+const LOADS = { echo: EchoLoad, room: RoomLoad, handshake: HandshakeLoad };
+
+/**
+ * @param {import('./workloads.js').Workload} workload
+ * @param {import('./catalogue.js').Server[]} servers
+ * @param {{ rounds: number, window: number, keep: boolean, onStep?: () => void }} options `window` in milliseconds;
+ *   `keep` whether connections of all servers may stay open between rounds
+ * @returns {Promise<({ server: string, values: Record<string, number[]> } | { server: string, failed: string })[]>}
+ */
+export async function contest(workload, servers, { rounds, window, keep, onStep = () => {} }) {
+  const Contestant = workload.kind === 'idle' ? Idle : Busy;
+  const contestants = servers.map((server) => new Contestant(server, workload, window * workload.weight, keep));
+  try {
+    await Promise.all(contestants.map((contestant) => contestant.attempt(() => contestant.begin())));
+    const own = roundsOf(workload, rounds);
+    for (let round = 0; round < own; round++) {
+      for (let i = 0; i < contestants.length; i++) {
+        const contestant = contestants[(i + round) % contestants.length];
+        await contestant.attempt(() => contestant.round());
+        onStep();
+      }
+    }
+  } finally {
+    await Promise.all(contestants.map((contestant) => contestant.end()));
+  }
+  return contestants.map(({ result }) => result);
+}
+
+class Contestant {
+  #failed = null;
+  #values = new Map();
+  #process = null;
+
+  constructor(server, workload, window, keep) {
+    this.server = server;
+    this.workload = workload;
+    this.window = window;
+    this.keep = keep;
+  }
+
+  get result() {
+    const server = this.server.id;
+    if (this.#failed !== null) return { server, failed: this.#failed };
+    return { server, values: Object.fromEntries(this.#values) };
+  }
+
+  /** Does something; with a server that fails nothing more is done. */
+  async attempt(work) {
+    if (this.#failed !== null) return;
+    let timer;
+    const late = new Promise((_, reject) => {
+      const patience = PATIENCE + 2 * this.window;
+      timer = setTimeout(() => reject(new Error(`took longer than ${Math.round(patience / 1000)} s`)), patience);
+    });
+    try {
+      await Promise.race([work(), late]);
+    } catch (error) {
+      await this.#fail(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #fail(error) {
+    // That a connection was lost is known before the process is gone that it was lost with.
+    const end = (await this.#process?.endWithin(CRASH)) ?? null;
+    this.#failed = end === null ? describe(error) : `the server ${end}`;
+    await this.end();
+  }
+
+  async start() {
+    const { kind, parameters } = this.workload;
+    const { tls, deflate } = parameters;
+    this.#process = new ServerProcess(this.server, { mode: kind === 'room' ? 'room' : 'echo', tls, deflate });
+    await this.#process.ready();
+    return this.#process;
+  }
+
+  get target() {
+    const { tls } = this.workload.parameters;
+    const url = `${tls ? 'wss' : 'ws'}://127.0.0.1:${this.#process.port}/`;
+    return { url, tls: { rejectUnauthorized: false } };
+  }
+
+  record(values) {
+    for (const [id, value] of Object.entries(values)) {
+      if (value === null) continue;
+      if (!this.#values.has(id)) this.#values.set(id, []);
+      this.#values.get(id).push(value);
+    }
+  }
+
+  async end() {
+    await this.#process?.stop();
+    this.#process = null;
+  }
+}
+
+/** A server that is kept busy. */
+class Busy extends Contestant {
+  #process = null;
+  #load = null;
+
+  async begin() {
+    this.#process = await this.start();
+  }
+
+  async round() {
+    if (this.#load === null) await this.#connect();
+    this.#process.cpu();
+    const result = await this.#load.run(this.window);
+    const cpu = this.#process.cpu();
+    this.record(this.#values(result, cpu));
+    if (!this.keep) await this.#disconnect();
+  }
+
+  async end() {
+    await this.#disconnect();
+    await super.end();
+  }
+
+  async #connect() {
+    const { kind, group, parameters } = this.workload;
+    const { connections, inFlight, burst, size, text, deflate, rate } = parameters;
+    // What answers without looking answers with something else.
+    const replies = this.server.ceiling ? 'any' : 'echo';
+    const traffic = { connections, inFlight, burst, size, text, deflate, rate, replies, latency: group === 'latency' };
+    this.#load = new LOADS[kind](this.target, traffic);
+    await this.#load.connect();
+    await this.#load.run(warmUp(this.window));
+  }
+
+  async #disconnect() {
+    const load = this.#load;
+    this.#load = null;
+    await load?.close();
+  }
+
+  #values({ messages, elapsed, latency }, cpu) {
+    const rate = (messages * 1000) / elapsed;
+    const wanted = this.workload.parameters.rate;
+    if (wanted !== undefined && rate < wanted * KEPT) {
+      throw new Error(`it does not keep the rate: ${Math.round(rate)} messages a second`);
+    }
+    if (messages === 0) throw new Error('nothing came back in time');
+    return {
+      cpu: cpu === null ? null : cpu / messages,
+      rate,
+      busy: cpu === null ? null : (cpu / 1000 / elapsed) * 100,
+      ...(latency && {
+        p50: latency.percentile(50),
+        p99: latency.percentile(99),
+        p999: latency.percentile(99.9),
+      }),
+    };
+  }
+}
+
+/** A server that has nothing to do, and is new in each round: what was freed is not given back and would not count again. */
+class Idle extends Contestant {
+  async begin() {}
+
+  async round() {
+    const process = await this.start();
+    const { connections } = this.workload.parameters;
+    await this.#hold(FIRST_CONNECTIONS, async () => {});
+    const before = await process.memory();
+    if (before === null) throw new Error('memory cannot be read here');
+    await this.#hold(connections, async () => {
+      this.record({ memory: ((await process.memory()) - before) / connections / KIB });
+    });
+    await this.end();
+  }
+
+  async #hold(connections, whenOpen) {
+    const load = new IdleLoad(this.target, { connections });
+    await load.connect();
+    try {
+      await whenOpen();
+    } finally {
+      await load.close();
+    }
+  }
+}
+
+function describe(error) {
+  return error.code === undefined || error.message.includes(error.code)
+    ? error.message
+    : `${error.code}: ${error.message}`;
+}

@@ -1,0 +1,69 @@
+/** How long each server is measured, so that the whole stays within its time: what is fixed is estimated, the rest shared. */
+
+import { takesPart } from './workloads.js';
+
+/** What is aimed at, well below what is promised: 30 minutes, and 4 for a quick run. */
+export const FULL = { rounds: 5, budget: 25 * 60_000, least: 200, most: 1000 };
+export const QUICK = { rounds: 3, budget: 170_000, least: 100, most: 300 };
+
+/** Milliseconds, of a machine with two cores. */
+const START = 130;
+const STOP = 20;
+/** To open a connection, and to close it. */
+const CONNECTION = 0.8;
+const TLS_CONNECTION = 2.5;
+/** From the end of a window to the last reply. */
+const TAIL = 30;
+/** To collect garbage until memory stands still, twice, with what else it takes to measure memory. */
+const MEMORY = 1600;
+/** A warm-up, in windows. */
+const WARM_UP = 0.6;
+/** A server is new for each of its measurements of memory, which are alike: few are enough. */
+const MEMORY_ROUNDS = 3;
+
+export function roundsOf({ kind }, rounds) {
+  return kind === 'idle' ? Math.min(rounds, MEMORY_ROUNDS) : rounds;
+}
+
+/** What a workload takes: milliseconds that are fixed, and how many windows. */
+function shareOf(workload, servers, rounds) {
+  const { kind, parameters, weight } = workload;
+  const count = servers.filter((server) => takesPart(server, workload)).length;
+  const connect = parameters.connections * (parameters.tls ? TLS_CONNECTION : CONNECTION);
+  const own = roundsOf(workload, rounds);
+  if (kind === 'idle') return { fixed: count * own * (START + STOP + MEMORY + connect), windows: 0 };
+  return {
+    fixed: count * (START + STOP + connect + (own + 1) * TAIL),
+    windows: count * (own + WARM_UP) * weight,
+  };
+}
+
+/**
+ * @param {import('./workloads.js').Workload[]} workloads that are still to do
+ * @param {import('./catalogue.js').Server[]} servers
+ * @param {{ rounds: number, budget: number, least: number, most: number }} limits with the time that is left
+ * @returns {{ window: number, total: number }} milliseconds: of one measurement of weight 1, and of it all
+ */
+export function plan(workloads, servers, { rounds, budget, least, most }) {
+  let fixed = 0;
+  let windows = 0;
+  for (const workload of workloads) {
+    const share = shareOf(workload, servers, rounds);
+    fixed += share.fixed;
+    windows += share.windows;
+  }
+  const shared = windows === 0 ? most : (budget - fixed) / windows;
+  const window = Math.round(Math.min(most, Math.max(least, shared)));
+  return { window, total: fixed + windows * window };
+}
+
+/** How long a workload takes with such a window, in milliseconds. */
+export function duration(workload, servers, rounds, window) {
+  const { fixed, windows } = shareOf(workload, servers, rounds);
+  return fixed + windows * window;
+}
+
+/** How long servers are loaded before they are measured. */
+export function warmUp(window) {
+  return Math.round(window * WARM_UP);
+}
