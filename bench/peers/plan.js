@@ -18,6 +18,8 @@ const TAIL = 30;
 const MEMORY = 1600;
 /** A warm-up, in windows. */
 const WARM_UP = 0.6;
+/** Beyond this it is something else that takes the time. */
+const MOST_SLOWNESS = 5;
 /** A server is new for each of its measurements of memory, which are alike: few are enough. */
 const MEMORY_ROUNDS = 3;
 
@@ -42,14 +44,15 @@ function shareOf(workload, servers, rounds) {
  * @param {import('./workloads.js').Workload[]} workloads that are still to do
  * @param {import('./catalogue.js').Server[]} servers
  * @param {{ rounds: number, budget: number, least: number, most: number }} limits with the time that is left
+ * @param {number} [slowness] how many times as long what is fixed takes here
  * @returns {{ window: number, total: number }} milliseconds: of one measurement of weight 1, and of it all
  */
-export function plan(workloads, servers, { rounds, budget, least, most }) {
+export function plan(workloads, servers, { rounds, budget, least, most }, slowness = 1) {
   let fixed = 0;
   let windows = 0;
   for (const workload of workloads) {
     const share = shareOf(workload, servers, rounds);
-    fixed += share.fixed;
+    fixed += share.fixed * slowness;
     windows += share.windows;
   }
   const shared = windows === 0 ? most : (budget - fixed) / windows;
@@ -57,10 +60,22 @@ export function plan(workloads, servers, { rounds, budget, least, most }) {
   return { window, total: fixed + windows * window };
 }
 
-/** How long a workload takes with such a window, in milliseconds. */
-export function duration(workload, servers, rounds, window) {
-  const { fixed, windows } = shareOf(workload, servers, rounds);
-  return fixed + windows * window;
+/** Tells from the workloads that are done how many times as long what is fixed takes here. */
+export class Pace {
+  #planned = 0;
+  #took = 0;
+
+  /** A workload took so many milliseconds. */
+  add(workload, servers, rounds, window, took) {
+    const { fixed, windows } = shareOf(workload, servers, rounds);
+    this.#planned += fixed;
+    this.#took += Math.max(0, took - windows * window);
+  }
+
+  get slowness() {
+    if (this.#planned === 0) return 1;
+    return Math.min(MOST_SLOWNESS, Math.max(1 / MOST_SLOWNESS, this.#took / this.#planned));
+  }
 }
 
 /** How long servers are loaded before they are measured. */

@@ -2,7 +2,7 @@
 
 import { contest } from './contest.js';
 import { fileLimit, machine, takeLoadCore } from './machine.js';
-import { duration, plan, roundsOf } from './plan.js';
+import { Pace, plan, roundsOf } from './plan.js';
 import { clock, inShort, Progress } from './progress.js';
 import { takesPart } from './workloads.js';
 
@@ -39,11 +39,13 @@ export async function run({ command, quick, baseline, servers, absent, workloads
     workloads: [],
   };
   takeLoadCore();
+  const pace = new Pace();
   const files = fileLimit() - OTHER_FILES;
   for (const [index, workload] of workloads.entries()) {
     const left = { ...limits, budget: limits.budget - progress.elapsed };
-    const { window, total } = plan(workloads.slice(index), servers, left);
-    const own = duration(workload, servers, limits.rounds, window);
+    const { window, total } = plan(workloads.slice(index), servers, left, pace.slowness);
+    const own = plan([workload], servers, { ...left, least: window, most: window }, pace.slowness).total;
+    const started = progress.elapsed;
     const taking = servers.filter((server) => takesPart(server, workload));
     const steps = taking.length * roundsOf(workload, limits.rounds);
     let step = 0;
@@ -61,6 +63,7 @@ export async function run({ command, quick, baseline, servers, absent, workloads
         show();
       },
     });
+    pace.add(workload, servers, limits.rounds, window, progress.elapsed - started);
     const done = describe(workload, window, results);
     report.workloads.push(done);
     report.seconds = Math.round(progress.elapsed / 1000);

@@ -69,7 +69,7 @@ export class ServerProcess {
   /** Why it has ended, and what it said last; null while it runs. */
   get end() {
     if (this.#end === null) return null;
-    const last = this.#stderr.split('\n').find((line) => /\w*(Error|Exception)\b/.test(line));
+    const last = this.#stderr.split('\n').find((line) => /^\w*(?:Error|Exception)\b/.test(line));
     return last === undefined ? this.#end : `${this.#end}: ${last.trim()}`;
   }
 

@@ -48,8 +48,12 @@ class Server(asyncio.Protocol):
         if isinstance(event, Request):
             members.add(self)
             return self.connection.send(AcceptConnection(extensions=[PerMessageDeflate()] if IS_DEFLATED else []))
-        if isinstance(event, (Ping, CloseConnection)):
-            members.discard(self) if isinstance(event, CloseConnection) else None
+        if isinstance(event, Ping):
+            return self.connection.send(event.response())
+        if isinstance(event, CloseConnection):
+            members.discard(self)
+            # What is written before goes out first.
+            asyncio.get_running_loop().call_soon(self.transport.close)
             return self.connection.send(event.response())
         return b""
 
