@@ -2,6 +2,7 @@
 
 import { grouped } from './grouping.js';
 import { date, duration, plainQuantity, times } from './quantities.js';
+import { quartiles } from './statistics.js';
 import { NOISE_SIGN } from './tables.js';
 
 const GROUPS = {
@@ -130,4 +131,38 @@ export function failures({ rows }) {
   return rows
     .filter(({ failed }) => failed !== undefined)
     .map(({ about, failed }) => `${about.name} failed: ${failed}`);
+}
+
+/**
+ * How ours stands altogether, in sentences.
+ *
+ * @param {import('./index.js').Summary} summary
+ * @returns {string[]}
+ */
+export function standing(summary) {
+  const { workloads, baseline } = summary;
+  const compared = workloads.filter(({ rivalry }) => rivalry !== null && rivalry.ratio !== null);
+  if (compared.length === 0) return [];
+  const [better, noise, worse] = count(compared.map(({ rivalry }) => rivalry));
+  const many = compared.length === 1 ? '1 workload' : `${compared.length} workloads`;
+  const found = [
+    `The best row of ours against the best of the others, in ${many}: better in ${better}, within noise in ${noise}, worse in ${worse}.`,
+  ];
+  const ours = compared
+    .flatMap(({ rivalry, main }) => rivalry.ours.metrics[main.id])
+    .filter(({ ratio }) => ratio !== null);
+  if (baseline === null || ours.length === 0) return found;
+  const ratios = ours.map(({ ratio }) => ratio.median);
+  const [least, most] = [Math.min(...ratios), Math.max(...ratios)];
+  const far =
+    ours.length === 1
+      ? times(least)
+      : `from ${times(least)} to ${times(most)}, median ${times(quartiles(ratios).median)}`;
+  return [`Against ${baseline.name} it is ${far}.`, ...found].toReversed();
+}
+
+function count(comparisons) {
+  const found = [0, 0, 0];
+  for (const { ratio, noise } of comparisons) found[noise ? 1 : ratio.median > 1 ? 0 : 2]++;
+  return found;
 }

@@ -1,0 +1,40 @@
+/** Text in charts: SVG breaks no lines, so what does not fit is cut by an estimate that is rather too wide. */
+
+import { element, text } from '../markup.js';
+
+export const FONT = 12;
+
+/** The width of a text, in ems of the wider of usual fonts. */
+function ems(content) {
+  let sum = 0;
+  for (const sign of content) {
+    if (/[ijl.,:;'|!()[\] ]/.test(sign)) sum += 0.38;
+    else if (/[mwMW@%—]/.test(sign)) sum += 0.98;
+    else if (/[A-Z]/.test(sign)) sum += 0.72;
+    else sum += sign > '\u2e7f' ? 1.1 : 0.64;
+  }
+  return sum;
+}
+
+/** @param {string} content @param {number} [font] its size @returns {number} */
+export function widthOf(content, font = FONT) {
+  return ems(content) * font;
+}
+
+/** As much of a text as fits. */
+export function fitting(content, width, font = FONT) {
+  if (widthOf(content, font) <= width) return content;
+  const signs = [...content];
+  while (signs.length > 0 && widthOf(`${signs.join('')}…`, font) > width) signs.pop();
+  return `${signs.join('').trimEnd()}…`;
+}
+
+/**
+ * @param {number} x
+ * @param {number} y of the base line
+ * @param {string} content
+ * @param {{ class?: string, anchor?: 'middle' | 'end' }} [look]
+ */
+export function label(x, y, content, { class: name, anchor } = {}) {
+  return element('text', { x, y, class: name, 'text-anchor': anchor }, text(content));
+}
