@@ -172,11 +172,11 @@ function python(module, name, file, note) {
 
 function net() {
   return {
-    name: 'bare node:net: counts bytes and answers with frames made beforehand',
+    name: 'bare node:net, prepared answers',
     version: process.versions.node,
     runtime: NODE,
     ceiling: true,
-    note: 'no WebSocket server: an echo of it looks at nothing, a room of it unmasks and writes the same bytes to all',
+    note: 'no WebSocket server: as an echo it counts bytes and looks at nothing, as a room it unmasks and writes the same bytes to all',
     command: node('net.js'),
   };
 }
@@ -214,7 +214,7 @@ const CATALOGUE = {
         'a room is a loop of send; compression: its defaults',
       ),
   ],
-  net: ['bare node:net', net],
+  net: ['bare node:net, prepared answers', net],
 };
 
 export const IDS = Object.keys(CATALOGUE);

@@ -3,6 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { html, markdown } from '../report/index.js';
 import { BASELINE, catalogue, IDS } from './catalogue.js';
 import { install } from './install.js';
 import { FULL, plan, QUICK } from './plan.js';
@@ -17,6 +18,7 @@ const USAGE = `npm run bench:peers -- [options]
   --servers NAMES     ${IDS.join(', ')}
   --rounds N          measurements of each server in a workload
   --out FOLDER        where peers.json, peers.md and peers.html go; bench-results by default
+  --no-install        leaves out the peers that are not installed
   --list              tells the workloads and what they take, and measures nothing
   --help`;
 
@@ -26,6 +28,7 @@ const OPTIONS = {
   servers: { type: 'string' },
   rounds: { type: 'string' },
   out: { type: 'string', default: 'bench-results' },
+  'no-install': { type: 'boolean', default: false },
   list: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 };
@@ -43,7 +46,7 @@ export async function main(args, { planted = [] } = {}) {
     console.error(`${error.message}\n\n${USAGE}`);
     return 2;
   }
-  const { help, list, quick, workloads, ids, limits, out } = asked;
+  const { help, list, quick, installs, workloads, ids, limits, out } = asked;
   if (help) {
     console.log(USAGE);
     return 0;
@@ -54,7 +57,7 @@ export async function main(args, { planted = [] } = {}) {
       tell(workloads, (await catalogue(ids)).servers, limits);
       return 0;
     }
-    const needsPackages = ids.some((id) => !/^(?:millrace|python|net)/.test(id));
+    const needsPackages = installs && ids.some((id) => !/^(?:millrace|python|net)/.test(id));
     const trouble = needsPackages ? await install((line) => progress.say(line)) : null;
     if (trouble !== null) progress.say(`the peers could not be installed: ${trouble}`);
     const { servers, absent } = await catalogue(ids, trouble);
@@ -69,7 +72,10 @@ export async function main(args, { planted = [] } = {}) {
     mkdirSync(out, { recursive: true });
     const save = (report) => writeFileSync(join(out, 'peers.json'), `${JSON.stringify(report, null, 1)}\n`);
     const report = await run({ command, quick, baseline, servers, absent, workloads, limits, progress, save });
-    progress.say(`\n${clock(progress.elapsed)} in all; see ${relative('', out) || '.'}`);
+    writeFileSync(join(out, 'peers.md'), markdown(report));
+    writeFileSync(join(out, 'peers.html'), html(report));
+    const files = ['peers.html', 'peers.md', 'peers.json'].map((file) => join(relative('', out), file)).join(', ');
+    progress.say(`\n${clock(progress.elapsed)} in all; ${files}`);
     return report.workloads.length === workloads.length ? 0 : 1;
   } finally {
     progress.end();
@@ -93,7 +99,8 @@ function read(args) {
   // What is asked for by its name need not be part of a quick run.
   const only = names(values.only);
   const workloads = only === undefined ? all({ quick }) : choose(all({ quick }), all(), only);
-  return { help, list, quick, limits, ids, workloads, out: resolve(values.out) };
+  const installs = !values['no-install'];
+  return { help, list, quick, installs, limits, ids, workloads, out: resolve(values.out) };
 }
 
 function names(list) {

@@ -15,13 +15,18 @@ const PAGE = 4096;
 /** Reads the CPU time of a process, all its threads together. */
 export class CpuMeter {
   #pid;
+  #isExact;
   /** Nanoseconds by thread. */
   #threads = new Map();
   #ticks = 0;
 
-  /** @param {number} pid */
-  constructor(pid) {
+  /**
+   * @param {number} pid
+   * @param {boolean} [exact] whether by the scheduler's statistics
+   */
+  constructor(pid, exact = isExact) {
     this.#pid = pid;
+    this.#isExact = exact;
     this.read();
   }
 
@@ -33,7 +38,7 @@ export class CpuMeter {
    */
   read() {
     if (!isReadable) return null;
-    return isExact ? this.#readThreads() : this.#readTicks();
+    return this.#isExact ? this.#readThreads() : this.#readTicks();
   }
 
   #readThreads() {

@@ -63,7 +63,11 @@ export class ServerProcess {
   async ready() {
     const line = await this.#line('PORT ', START_PATIENCE);
     this.port = Number(line.slice('PORT '.length));
-    this.#cpu = new CpuMeter(this.#child.pid);
+    this.#cpu = new CpuMeter(this.pid);
+  }
+
+  get pid() {
+    return this.#child.pid;
   }
 
   /** Why it has ended, and what it said last; null while it runs. */
@@ -96,7 +100,7 @@ export class ServerProcess {
       this.#child.stdin.write('gc\n');
       await this.#line('GC', START_PATIENCE);
       await sleep(SETTLE_STEP);
-      const now = residentMemory(this.#child.pid);
+      const now = residentMemory(this.pid);
       if (now === null) return null;
       still = Math.abs(now - last) < STILL ? still + 1 : 0;
       last = now;

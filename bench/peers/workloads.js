@@ -154,7 +154,7 @@ export function workloads({ quick = false } = {}) {
     handshake(false, true),
     handshake(true, false),
     memory(quick ? IDLE.quick : IDLE.full),
-    latency(64, 'binary', 64, 2500, true),
+    latency(64, 'binary', 64, 4000, true),
     latency(KIB, 'text', 1000, 2000),
     latency(16 * KIB, 'binary', 64, 1000),
   ].map((workload) => ({ ...workload, metrics: METRICS[workload.group] }));
