@@ -1,7 +1,17 @@
 /** A report as Markdown: every number of it as text, in rows that can be quoted as they are. */
 
 import { summarize } from './summary.js';
-import { byMetric, direction, lossTable, overviewTable, serverTable, tallyTable, workloadTable } from './tables.js';
+import {
+  brief,
+  byMetric,
+  direction,
+  lossTable,
+  ourName,
+  overviewTable,
+  serverTable,
+  tallyTable,
+  workloadTable,
+} from './tables.js';
 import { caveats, facts, failures, groups, legend, title, verdict } from './text.js';
 
 /**
@@ -10,7 +20,7 @@ import { caveats, facts, failures, groups, legend, title, verdict } from './text
  */
 export function markdown(report) {
   const summary = summarize(report);
-  const { servers, workloads } = summary;
+  const { servers } = summary;
   const [[, command], ...rest] = facts(report);
   const blocks = [
     `# ${text(title(summary))}`,
@@ -32,9 +42,12 @@ export function markdown(report) {
   );
   const tally = tallyTable(summary);
   if (tally !== null) blocks.push('## Wins and losses', 'Workloads by the main metric of each.', table(tally));
-  const losses = lossTable(workloads);
+  const losses = lossTable(summary);
   if (losses.rows.length > 0)
-    blocks.push('Workloads in which another server is better than the best of ours:', table(losses));
+    blocks.push(
+      `Workloads in which another server is better than the best of ${text(ourName(servers))}:`,
+      table(losses),
+    );
 
   for (const group of groups(summary)) {
     blocks.push(`## ${text(group.title)}`);
@@ -46,7 +59,7 @@ export function markdown(report) {
 
 function overview({ main, workloads }, { servers, baseline }) {
   if (main === null) return [];
-  const how = [direction(main), baseline === null ? '' : `the others as times as good as ${baseline.name}`];
+  const how = [direction(main), baseline === null ? '' : `the others as times as good as ${brief(baseline)}`];
   return [text([main.name, ...how].filter(Boolean).join('; ')), table(overviewTable(workloads, servers))];
 }
 

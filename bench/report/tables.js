@@ -85,7 +85,7 @@ export function workloadTable({ rows, metrics, main, baseline }) {
   const others = metrics.filter((metric) => metric !== main);
   const columns = [{ title: 'server', number: false }];
   if (main !== null) columns.push({ title: `${main.name} (quartiles)`, number: true });
-  if (compared) columns.push({ title: `times as good as ${baseline.name} (quartiles)`, number: true });
+  if (compared) columns.push({ title: `times as good as ${brief(baseline)} (quartiles)`, number: true });
   for (const { name } of others) columns.push({ title: name, number: true });
   const scales = new Map(metrics.map((metric) => [metric, columnScale(rows, metric)]));
   return {
@@ -101,9 +101,20 @@ export function workloadTable({ rows, metrics, main, baseline }) {
 }
 
 /** A server's name, and what it is in this comparison. */
-export function label({ name, ours, ceiling, baseline }) {
-  const roles = [baseline && 'baseline', ours && 'ours', ceiling && 'ceiling'].filter(Boolean);
+export function label({ name, ceiling, baseline }) {
+  const roles = [baseline && 'baseline', ceiling && 'ceiling'].filter(Boolean);
   return roles.length === 0 ? name : `${name} (${roles.join(', ')})`;
+}
+
+/** What the baseline is called where it is named often: without what it runs with. */
+export function brief({ name }) {
+  return name.split(/ [+(]/, 1)[0] || name;
+}
+
+/** What ours are called together: what their names have in common is what they begin with. */
+export function ourName(servers) {
+  const ours = servers.find((server) => server.ours);
+  return ours?.name.split(/[\s,(]/, 1)[0] || 'ours';
 }
 
 /** The unit of a column is the one that suits its middle. */
@@ -147,29 +158,43 @@ export function serverTable(servers) {
 }
 
 /**
- * In how many workloads each of ours is better or worse than the baseline, and than the best of the others.
+ * In how many workloads each of ours is better or worse than the baseline, and the best of them than the best of the
+ * others.
  *
  * @param {import('./index.js').Summary} summary
- * @returns {Table | null} null where none of ours was measured
+ * @returns {Table | null} null where there is nothing to compare
  */
 export function tallyTable({ servers, workloads, baseline }) {
-  const ours = servers.filter((server) => server.ours && !server.baseline);
-  if (ours.length === 0 || baseline === null) return null;
+  const lines = [];
+  for (const about of baseline === null ? [] : servers.filter((server) => server.ours && !server.baseline)) {
+    const own = workloads.flatMap(({ rows, main }) => {
+      const row = rows.find(({ server }) => server === about.id);
+      return row === undefined ? [] : [row.metrics[main?.id]];
+    });
+    if (own.length > 0) lines.push({ name: `${about.name}, against ${brief(baseline)}`, counts: tally(own), about });
+  }
+  const rivalries = workloads.flatMap(({ rivalry }) => rivalry ?? []);
+  if (rivalries.length > 0)
+    lines.push({ name: `the best of ${ourName(servers)}, against the best of the others`, counts: tally(rivalries) });
+  if (lines.length === 0) return null;
   const columns = ['better', `${NOISE_SIGN} within noise`, 'worse', 'not compared'];
   return {
-    columns: [
-      { title: `against ${baseline.name}`, number: false },
-      ...columns.map((title) => ({ title, number: true })),
-    ],
-    rows: ours.map((about) => {
-      const counts = [0, 0, 0, 0];
-      for (const { rows, main } of workloads) {
-        const row = rows.find(({ server }) => server === about.id);
-        if (row !== undefined) counts[outcome(row.metrics[main?.id])]++;
-      }
-      return { cells: [{ text: about.name }, ...counts.map((count) => ({ text: String(count) }))], about };
-    }),
+    columns: [{ title: 'workloads', number: false }, ...columns.map((title) => ({ title, number: true }))],
+    rows: lines.map(({ name, counts, about }) => ({
+      cells: [{ text: name }, ...counts.map((count) => ({ text: String(count) }))],
+      about,
+    })),
   };
+}
+
+/**
+ * @param {(import('./index.js').Comparison | undefined)[]} comparisons
+ * @returns {[better: number, noise: number, worse: number, none: number]}
+ */
+export function tally(comparisons) {
+  const counts = [0, 0, 0, 0];
+  for (const comparison of comparisons) counts[outcome(comparison)]++;
+  return counts;
 }
 
 function outcome(comparison) {
@@ -181,15 +206,15 @@ function outcome(comparison) {
 /**
  * Workloads in which another server is better than the best of ours, beyond noise; the greatest loss first.
  *
- * @param {readonly import('./index.js').SummaryWorkload[]} workloads
+ * @param {import('./index.js').Summary} summary
  * @returns {Table}
  */
-export function lossTable(workloads) {
+export function lossTable({ workloads, servers }) {
   const lost = workloads
     .filter(({ rivalry }) => outcome(rivalry) === 2)
     .toSorted((one, two) => one.rivalry.ratio.median - two.rivalry.ratio.median);
   return {
-    columns: ['workload', 'best of ours', 'best of the others', 'ours is times as good (quartiles)'].map(
+    columns: ['workload', `best of ${ourName(servers)}`, 'best of the others', 'times as good (quartiles)'].map(
       (title, i) => ({
         title,
         number: i > 0,

@@ -1,7 +1,7 @@
 /** One workload as a table for a terminal, as soon as it is measured. */
 
 import { ranked } from './summary.js';
-import { direction, NOISE_SIGN, workloadTable } from './tables.js';
+import { brief, direction, NOISE_SIGN, workloadTable } from './tables.js';
 import { failures, verdict } from './text.js';
 
 const LEAST_NAME = 12;
@@ -43,7 +43,7 @@ export function terminal(workload, { width = 80, colour = false } = {}) {
   const said = verdict(workload);
   if (said !== '') lines.push(cut(said, width));
   if (baseline !== null && rows.some(({ metrics }) => metrics[main?.id]?.noise)) {
-    lines.push(paint('dim', cut(`${NOISE_SIGN} within noise of ${clean(baseline.name)}`, width)));
+    lines.push(paint('dim', cut(`${NOISE_SIGN} within noise of ${clean(brief(baseline))}`, width)));
   }
   return lines.filter((line) => line !== '').join('\n');
 }

@@ -3,7 +3,7 @@
 import { grouped } from './grouping.js';
 import { date, duration, plainQuantity, times } from './quantities.js';
 import { quartiles } from './statistics.js';
-import { NOISE_SIGN } from './tables.js';
+import { brief, NOISE_SIGN, ourName, tally } from './tables.js';
 
 const GROUPS = {
   echo: 'Echo',
@@ -36,13 +36,8 @@ export function groups({ workloads }) {
 
 /** @param {import('./index.js').Summary} summary @returns {string} */
 export function title({ servers }) {
-  const ours = servers.find((server) => server.ours);
-  return ours === undefined ? 'WebSocket servers compared' : `${brand(ours)} compared with other WebSocket servers`;
-}
-
-/** Tiers of ours have the same name before what tells them apart. */
-function brand({ name }) {
-  return name.split(/[\s,(]/, 1)[0];
+  if (!servers.some((server) => server.ours)) return 'WebSocket servers compared';
+  return `${ourName(servers)} compared with other WebSocket servers`;
 }
 
 /**
@@ -93,10 +88,10 @@ export function legend({ baseline, servers }) {
   ];
   if (baseline !== null) {
     found.unshift(
-      `A ratio such as 2.0x says how many times as good as ${baseline.name} a server is: above 1x is better, whichever direction is good for the metric. It is the median of the ratios of each round.`,
+      `A ratio such as 2.0x says how many times as good as the baseline, ${baseline.name}, a server is: above 1x is better, whichever direction is good for the metric. It is the median of the ratios of each round.`,
     );
     found.push(
-      `${NOISE_SIGN} : within noise of ${baseline.name}: the quartiles of the ratio include 1, or the medians differ by less than 3%.`,
+      `${NOISE_SIGN} : within noise of ${brief(baseline)}: the quartiles of the ratio include 1, or the medians differ by less than 3%.`,
     );
   }
   const ceiling = servers.find((server) => server.ceiling);
@@ -140,13 +135,13 @@ export function failures({ rows }) {
  * @returns {string[]}
  */
 export function standing(summary) {
-  const { workloads, baseline } = summary;
+  const { workloads, servers, baseline } = summary;
   const compared = workloads.filter(({ rivalry }) => rivalry !== null && rivalry.ratio !== null);
   if (compared.length === 0) return [];
-  const [better, noise, worse] = count(compared.map(({ rivalry }) => rivalry));
+  const [better, noise, worse] = tally(compared.map(({ rivalry }) => rivalry));
   const many = compared.length === 1 ? '1 workload' : `${compared.length} workloads`;
   const found = [
-    `The best row of ours against the best of the others, in ${many}: better in ${better}, within noise in ${noise}, worse in ${worse}.`,
+    `The best row of ${ourName(servers)} against the best of the others, in ${many}: better in ${better}, within noise in ${noise}, worse in ${worse}.`,
   ];
   const ours = compared
     .flatMap(({ rivalry, main }) => rivalry.ours.metrics[main.id])
@@ -158,11 +153,5 @@ export function standing(summary) {
     ours.length === 1
       ? times(least)
       : `from ${times(least)} to ${times(most)}, median ${times(quartiles(ratios).median)}`;
-  return [`Against ${baseline.name} it is ${far}.`, ...found].toReversed();
-}
-
-function count(comparisons) {
-  const found = [0, 0, 0];
-  for (const { ratio, noise } of comparisons) found[noise ? 1 : ratio.median > 1 ? 0 : 2]++;
-  return found;
+  return [...found, `Against ${baseline.name} it is ${far} as good.`];
 }

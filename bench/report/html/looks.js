@@ -73,7 +73,7 @@ export function mark({ colour, shape }, x, y, { hollow = false } = {}) {
 export function key(servers, lookOf, { about = false } = {}) {
   const items = servers.map((server) => {
     const { id, name, version, runtime, baseline, ceiling, ours } = server;
-    const role = baseline ? 'baseline' : ceiling ? 'ceiling' : ours ? 'ours' : '';
+    const role = baseline ? 'baseline' : ceiling ? 'ceiling' : '';
     const svg = element(
       'svg',
       { viewBox: '-8 -8 16 16', width: '16', height: '16', 'aria-hidden': 'true' },

@@ -9,7 +9,7 @@ import { mark } from '../looks.js';
 import { element, text } from '../markup.js';
 import { drawing, figure } from './figure.js';
 import { logarithmic, logTicks } from './scale.js';
-import { fitting, label, widthOf } from './text.js';
+import { fitting, label, tickLabel, widthOf } from './text.js';
 
 const WIDTH = 340;
 const ROW = 36;
@@ -60,7 +60,7 @@ export function percentileChart(workload, lookOf) {
     ...marks.map((tick) => {
       const at = x(tick * divisor);
       const line = element('path', { d: `M${at.toFixed(1)} ${HEAD}V${bottom}`, class: 'grid' });
-      return line + label(at, bottom + 15, plain(tick), { class: 'tick', anchor: 'middle' });
+      return line + tickLabel(at, bottom + 15, plain(tick), WIDTH);
     }),
     ...order.map((row, i) => drawRow(row, HEAD + i * ROW, measured, main, x, lookOf)),
     label(0, bottom + 34, fitting(`latency, ${unit}; logarithmic; ${direction(measured[0])}`, WIDTH), {

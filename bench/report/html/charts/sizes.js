@@ -1,12 +1,17 @@
-/** Workloads that differ in the size of the messages alone: a line a server over the sizes, both axes logarithmic. */
+/**
+ * Workloads that differ in the size of the messages alone: a line a server over the sizes, both axes logarithmic. What is
+ * drawn is how many times as good as the baseline a server is: values grow with the size by powers of ten, beside which
+ * no difference between servers could be seen. Without a baseline it is the values.
+ */
 
 import { grouped } from '../../grouping.js';
-import { plain, plainQuantity, quantity, scaleOf } from '../../quantities.js';
+import { plain, plainQuantity, quantity, scaleOf, times } from '../../quantities.js';
 import { quartiles } from '../../statistics.js';
-import { direction } from '../../tables.js';
+import { brief, direction } from '../../tables.js';
 import { mark } from '../looks.js';
 import { element, text } from '../markup.js';
 import { drawing, figure } from './figure.js';
+import { hasRatio } from './ratios.js';
 import { logarithmic, logTicks } from './scale.js';
 import { fitting, label, widthOf } from './text.js';
 
@@ -51,51 +56,71 @@ function common(titles) {
   return found.replace(/^(?:[KMG]i)?B\b\s*/, '') || titles[0];
 }
 
+/**
+ * @param {ReturnType<typeof families>[number]} family
+ * @param {readonly import('../../index.js').SummaryServer[]} servers
+ * @param {(id: string) => import('../looks.js').Look} lookOf
+ * @returns {string} empty where there is nothing to draw
+ */
 export function sizeChart({ title, main, workloads }, servers, lookOf) {
+  const baseline = workloads.some(hasRatio) ? workloads[0].baseline : null;
   const taking = servers
-    .map((about) => ({ about, points: pointsOf(about, workloads, main) }))
+    .map((about) => ({ about, points: pointsOf(about, workloads, main, baseline !== null) }))
     .filter(({ points }) => points.some((point) => point !== null))
     // Ours are on top.
     .toSorted((one, two) => one.about.ours - two.about.ours);
   const shown = taking.flatMap(({ points }) => points.filter((point) => point !== null));
   if (shown.length === 0) return '';
-  const sizes = workloads.map(({ parameters }) => parameters.size);
-  const { unit, divisor } = scaleOf(quartiles(shown.map(({ median }) => median)).median, main.unit);
+  const tell = baseline === null ? (value) => quantity(value, main.unit) : times;
+  const scale =
+    baseline === null
+      ? scaleOf(quartiles(shown.map(({ median }) => median)).median, main.unit)
+      : { unit: 'x', divisor: 1 };
+  const ends = baseline === null ? [] : [1];
   const marks = logTicks(
-    Math.min(...shown.map(({ low }) => low)) / divisor,
-    Math.max(...shown.map(({ high }) => high)) / divisor,
+    Math.min(...ends, ...shown.map(({ low }) => low / scale.divisor)),
+    Math.max(...ends, ...shown.map(({ high }) => high / scale.divisor)),
   );
+  const sizes = workloads.map(({ parameters }) => parameters.size);
   const x = logarithmic(sizes[0], sizes.at(-1), LEFT + 6, WIDTH - RIGHT);
-  const y = logarithmic(marks[0] * divisor, marks.at(-1) * divisor, HEIGHT - BOTTOM, TOP);
-  const named = [`${main.name}${unit === '' ? '' : `, ${unit}`}`, direction(main)].filter(Boolean).join('; ');
+  const y = logarithmic(marks[0] * scale.divisor, marks.at(-1) * scale.divisor, HEIGHT - BOTTOM, TOP);
   const parts = [
-    label(0, 13, fitting(named, WIDTH), { class: 'axis' }),
-    ...marks.map((tick) => {
-      const at = y(tick * divisor);
-      const line = element('path', { d: `M${LEFT} ${at.toFixed(1)}H${WIDTH - RIGHT + 6}`, class: 'grid' });
-      return line + label(LEFT - 6, at + 4, plain(tick), { class: 'tick', anchor: 'end' });
-    }),
+    label(0, 13, fitting(axisName(main, baseline, scale), WIDTH, 11), { class: 'axis' }),
+    ...marks.map((tick) => valueLine(y(tick * scale.divisor), plain(tick), baseline, tick)),
     ...sizeLabels(sizes, x),
     label((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, 'size of a message; both axes logarithmic', {
       class: 'axis',
       anchor: 'middle',
     }),
-    ...taking.map(({ about, points }) => line(about, points, main, x, y, lookOf(about.id))),
+    ...taking.map(({ about, points }) => line(about, points, tell, x, y, lookOf(about.id))),
   ];
-  const described = taking.map(({ about, points }) => `${about.name}: ${inWords(points, main)}`);
-  const name = `${title}: ${main.name} over sizes`;
-  return figure(
-    title,
-    '',
-    drawing({ width: WIDTH, height: HEIGHT, title: name, description: described.join('; ') }, ...parts),
-  );
+  const described = taking.map(({ about, points }) => `${about.name}: ${inWords(points, tell)}`);
+  const name = `${title}: ${axisName(main, baseline, scale)}, over sizes`;
+  const note = baseline === null ? '' : main.name;
+  const about = { width: WIDTH, height: HEIGHT, title: name, description: described.join('; ') };
+  return figure(title, note, drawing(about, ...parts));
+}
+
+function axisName(main, baseline, { unit }) {
+  if (baseline !== null) return `times as good as ${brief(baseline)}; more is better`;
+  return [`${main.name}${unit === '' ? '' : `, ${unit}`}`, direction(main)].filter(Boolean).join('; ');
+}
+
+function valueLine(at, content, baseline, tick) {
+  const isReference = baseline !== null && tick === 1;
+  const line = element('path', {
+    d: `M${LEFT} ${at.toFixed(1)}H${WIDTH - RIGHT + 6}`,
+    class: isReference ? 'reference' : 'grid',
+  });
+  return line + label(LEFT - 6, at + 4, baseline === null ? content : `${content}x`, { class: 'tick', anchor: 'end' });
 }
 
 /** Logarithms know neither zero nor less. */
-function pointsOf({ id }, workloads, main) {
+function pointsOf({ id }, workloads, main, compared) {
   return workloads.map(({ parameters, rows }) => {
-    const value = rows.find(({ server }) => server === id)?.metrics[main.id];
-    return value !== undefined && value.low > 0 ? { size: parameters.size, ...value } : null;
+    const own = rows.find(({ server }) => server === id)?.metrics[main.id];
+    const value = compared ? own?.ratio : own;
+    return value?.low > 0 ? { size: parameters.size, ...value } : null;
   });
 }
 
@@ -114,7 +139,7 @@ function sizeLabels(sizes, x) {
   return parts;
 }
 
-function line(about, points, main, x, y, look) {
+function line(about, points, tell, x, y, look) {
   let d = '';
   let whiskers = '';
   let open = false;
@@ -130,15 +155,15 @@ function line(about, points, main, x, y, look) {
   return element(
     'g',
     {},
-    element('title', {}, text(`${about.name}: ${inWords(points, main)}`)),
+    element('title', {}, text(`${about.name}: ${inWords(points, tell)}`)),
     element('path', { d, class: `line ${look.colour}${role}` }),
     element('path', { d: whiskers, class: `range ${look.colour}` }),
     ...points.flatMap((point) => (point === null ? [] : mark(look, x(point.size), y(point.median)))),
   );
 }
 
-function inWords(points, { unit }) {
+function inWords(points, tell) {
   return points
-    .flatMap((point) => (point === null ? [] : `${plainQuantity(point.size, 'B')} ${quantity(point.median, unit)}`))
+    .flatMap((point) => (point === null ? [] : `${plainQuantity(point.size, 'B')} ${tell(point.median)}`))
     .join(', ');
 }

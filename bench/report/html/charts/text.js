@@ -29,6 +29,20 @@ export function fitting(content, width, font = FONT) {
   return `${signs.join('').trimEnd()}…`;
 }
 
+/** A text on as few lines as it takes, and no more than `most`; the last is cut. */
+export function lines(content, width, most = 2, font = FONT) {
+  const found = [];
+  let words = content.split(' ');
+  while (words.length > 0 && found.length < most - 1) {
+    let count = words.length;
+    while (count > 1 && widthOf(words.slice(0, count).join(' '), font) > width) count--;
+    found.push(words.slice(0, count).join(' '));
+    words = words.slice(count);
+  }
+  if (words.length > 0) found.push(words.join(' '));
+  return found.map((line) => fitting(line, width, font));
+}
+
 /**
  * @param {number} x
  * @param {number} y of the base line
@@ -37,4 +51,12 @@ export function fitting(content, width, font = FONT) {
  */
 export function label(x, y, content, { class: name, anchor } = {}) {
   return element('text', { x, y, class: name, 'text-anchor': anchor }, text(content));
+}
+
+/** What an axis says below a tick: in its middle, unless it would stick out there. */
+export function tickLabel(at, y, content, width) {
+  const half = widthOf(content, 11) / 2;
+  if (at - half < 0) return label(0, y, content, { class: 'tick' });
+  if (at + half > width) return label(width, y, content, { class: 'tick', anchor: 'end' });
+  return label(at, y, content, { class: 'tick', anchor: 'middle' });
 }
