@@ -92,7 +92,8 @@ export function timesRange(low, high) {
 function ratioDigits(ratio) {
   if (ratio >= 99.95) return digits(ratio);
   if (ratio >= 1.995) return ratio.toFixed(1);
-  return ratio === 0 || ratio >= 0.0995 ? ratio.toFixed(2) : digits(Number(ratio.toPrecision(2)));
+  if (ratio === 0 || ratio >= 0.0995) return ratio.toFixed(2);
+  return ratio >= 0.001 ? ratio.toPrecision(2) : digits(ratio);
 }
 
 /** @param {number} seconds @returns {string} `25 min`, `42 s` */

@@ -39,9 +39,8 @@ export function terminal(workload, { width = 80, colour = false } = {}) {
     else if (about.ours) lines.push(paint(best ? 'bold' : 'cyan', paint('cyan', text)));
     else lines.push(best ? paint('bold', text) : about.ceiling ? paint('dim', text) : text);
   });
-  for (const failure of failures(workload)) lines.push(paint('red', cut(failure, width)));
-  const said = verdict(workload);
-  if (said !== '') lines.push(cut(said, width));
+  for (const failure of failures(workload)) lines.push(...wrap(failure, width).map((line) => paint('red', line)));
+  lines.push(...wrap(verdict(workload), width));
   if (baseline !== null && rows.some(({ metrics }) => metrics[main?.id]?.noise)) {
     lines.push(paint('dim', cut(`${NOISE_SIGN} within noise of ${clean(brief(baseline))}`, width)));
   }
@@ -100,6 +99,17 @@ const length = (text) => [...text].length;
 function cut(text, size) {
   const signs = [...clean(text)];
   return signs.length <= size ? signs.join('') : `${signs.slice(0, Math.max(size - 1, 0)).join('')}…`;
+}
+
+/** Sentences go on in the next line. */
+function wrap(text, size) {
+  const lines = [''];
+  for (const word of clean(text).split(' ')) {
+    const longer = `${lines.at(-1)} ${word}`.trimStart();
+    if (length(longer) <= size) lines[lines.length - 1] = longer;
+    else lines.push(cut(word, size));
+  }
+  return lines;
 }
 
 function pad(text, size, number) {

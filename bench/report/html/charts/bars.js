@@ -9,7 +9,7 @@ import { element, round, text } from '../markup.js';
 import { drawing, figure } from './figure.js';
 import { hasRatio } from './ratios.js';
 import { linear, ticks } from './scale.js';
-import { fitting, label, tickLabel, widthOf } from './text.js';
+import { BOLD, fitting, label, tickLabel, widthOf } from './text.js';
 
 const WIDTH = 340;
 const ROW = 35;
@@ -84,7 +84,7 @@ function gridLine(at, bottom, content) {
 function drawRow(row, main, scale, bar, x, lookOf) {
   const { about, failed, value } = row;
   const said = failed !== undefined ? 'failed' : value === undefined ? 'no value' : numbers(value, about, scale);
-  const room = WIDTH - widthOf(said) - 24;
+  const room = (WIDTH - widthOf(said) * BOLD - 24) / (about.ours ? BOLD : 1);
   const parts = [
     element('title', {}, text(describe(row, main))),
     mark(lookOf(about.id), 6, 9),

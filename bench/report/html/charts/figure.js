@@ -1,6 +1,7 @@
 /** What every chart has around it. */
 
 import { element, round, text } from '../markup.js';
+import { bound } from './text.js';
 
 let last = 0;
 
@@ -38,6 +39,6 @@ export function responsive(draw) {
 
 /** @param {string} title @param {string} note @param {...string} content */
 export function figure(title, note, ...content) {
-  const caption = [element('strong', {}, text(title)), note === '' ? '' : element('span', {}, text(note))];
+  const caption = [element('strong', {}, text(bound(title))), note === '' ? '' : element('span', {}, text(note))];
   return element('figure', {}, element('figcaption', {}, ...caption), ...content);
 }

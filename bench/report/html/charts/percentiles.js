@@ -9,7 +9,7 @@ import { mark } from '../looks.js';
 import { element, text } from '../markup.js';
 import { drawing, figure } from './figure.js';
 import { logarithmic, logTicks } from './scale.js';
-import { fitting, label, tickLabel, widthOf } from './text.js';
+import { BOLD, fitting, label, tickLabel, widthOf } from './text.js';
 
 const WIDTH = 340;
 const ROW = 36;
@@ -90,10 +90,11 @@ function drawRow(row, y, measured, main, x, lookOf) {
   const told = failed !== undefined ? 'failed' : value === undefined ? 'no value' : quantity(value.median, main.unit);
   const named = value !== undefined && measured.includes(main) ? `${nameOf(main)} ${told}` : told;
   const { colour } = lookOf(about.id);
+  const room = (WIDTH - widthOf(named) * BOLD - 24) / (about.ours ? BOLD : 1);
   const parts = [
     element('title', {}, text(describe(row, measured))),
     mark(lookOf(about.id), 6, y + 9),
-    label(17, y + 13, fitting(about.name, WIDTH - widthOf(named) - 24), { class: about.ours ? 'own' : 'plain' }),
+    label(17, y + 13, fitting(about.name, room), { class: about.ours ? 'own' : 'plain' }),
     label(WIDTH, y + 13, named, {
       anchor: 'end',
       class: failed !== undefined ? 'bad' : value?.best ? 'strong' : undefined,

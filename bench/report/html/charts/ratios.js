@@ -6,7 +6,7 @@ import { mark } from '../looks.js';
 import { element, round, text } from '../markup.js';
 import { drawing, responsive } from './figure.js';
 import { logarithmic, logTicks } from './scale.js';
-import { lines as breakInto, fitting, label, tickLabel } from './text.js';
+import { BOLD, lines as breakInto, fitting, label, tickLabel } from './text.js';
 
 const HEAD = 40;
 const FOOT = 10;
@@ -58,7 +58,7 @@ function draw(title, parts, [least, most], baseline, lookOf, { width, class: nam
   for (const { heading, workloads } of parts) {
     if (heading !== null) {
       y += narrow ? 24 : 26;
-      rows.push(label(0, y - 7, fitting(heading, width), { class: 'heading' }));
+      rows.push(label(0, y - 7, fitting(heading, width / BOLD), { class: 'heading' }));
     }
     for (const workload of workloads) {
       const names = breakInto(workload.title, narrow ? width - 60 : left - 16);

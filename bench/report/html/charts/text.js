@@ -4,6 +4,9 @@ import { element, text } from '../markup.js';
 
 export const FONT = 12;
 
+/** What is bold is wider by so much at most. */
+export const BOLD = 1.13;
+
 /** The width of a text, in ems of the wider of usual fonts. */
 function ems(content) {
   let sum = 0;
@@ -29,10 +32,15 @@ export function fitting(content, width, font = FONT) {
   return `${signs.join('').trimEnd()}…`;
 }
 
+/** A number stays with the unit of its size. */
+export function bound(content) {
+  return content.replace(/(\d) (?=(?:[KMG]i)?B\b)/g, '$1\u00a0');
+}
+
 /** A text on as few lines as it takes, and no more than `most`; the last is cut. */
 export function lines(content, width, most = 2, font = FONT) {
   const found = [];
-  let words = content.split(' ');
+  let words = bound(content).split(' ');
   while (words.length > 0 && found.length < most - 1) {
     let count = words.length;
     while (count > 1 && widthOf(words.slice(0, count).join(' '), font) > width) count--;
