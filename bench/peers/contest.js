@@ -13,6 +13,8 @@ const PATIENCE = 40_000;
 const CRASH = 300;
 /** By how much a run at a fixed rate may last longer: milliseconds, and of its window. One stall is not yet saturation. */
 const LATE = { ms: 250, share: 0.1 };
+/** So many servers are measured at a time that have nothing to do. */
+const IDLE_TOGETHER = 4;
 /** What is set up once, whoever it is for, is not counted for the first idle connection. */
 const FIRST_CONNECTIONS = 50;
 const KIB = 1024;
@@ -22,30 +24,37 @@ const LOADS = { echo: EchoLoad, room: RoomLoad, handshake: HandshakeLoad };
 /**
  * @param {import('./workloads.js').Workload} workload
  * @param {import('./catalogue.js').Server[]} servers
- * @param {{ rounds: number, window: number, keep: boolean, onStep?: () => void }} options `window` in milliseconds;
- *   `keep` whether connections of all servers may stay open between rounds
+ * @param {{ rounds: number, window: number, connections: number, onStep?: () => void }} options `window` in milliseconds;
+ *   `connections` is how many may be open at a time
  * @returns {Promise<({ server: string, values: Record<string, number[]> } | { server: string, failed: string })[]>}
  */
-export async function contest(workload, servers, { rounds, window, keep, onStep = () => {} }) {
-  const Contestant = workload.kind === 'idle' ? Idle : Busy;
-  const contestants = servers.map((server) => new Contestant(server, workload, window * workload.weight, keep));
+export async function contest(workload, servers, { rounds, window, connections, onStep = () => {} }) {
+  const isIdle = workload.kind === 'idle';
+  const atATime = Math.floor(connections / workload.parameters.connections);
+  // Where each has its own, they stay open from round to round.
+  const keep = atATime >= servers.length;
+  const Contender = isIdle ? Idle : Busy;
+  const contenders = servers.map((server) => new Contender(server, workload, window * workload.weight, keep));
+  // Memory is the same whatever else goes on.
+  const together = isIdle ? Math.max(1, Math.min(IDLE_TOGETHER, atATime)) : 1;
   try {
-    await Promise.all(contestants.map((contestant) => contestant.attempt(() => contestant.begin())));
-    const own = roundsOf(workload, rounds);
-    for (let round = 0; round < own; round++) {
-      for (let i = 0; i < contestants.length; i++) {
-        const contestant = contestants[(i + round) % contestants.length];
-        await contestant.attempt(() => contestant.round());
-        onStep();
+    await Promise.all(contenders.map((contender) => contender.attempt(() => contender.begin())));
+    for (let round = 0; round < roundsOf(workload, rounds); round++) {
+      const turns = contenders.map((_, i) => contenders[(i + round) % contenders.length]);
+      while (turns.length > 0) {
+        const next = turns.splice(0, together);
+        await Promise.all(next.map((contender) => contender.attempt(() => contender.round())));
+        for (const _ of next) onStep();
       }
     }
   } finally {
-    await Promise.all(contestants.map((contestant) => contestant.end()));
+    await Promise.all(contenders.map((contender) => contender.end()));
   }
-  return contestants.map(({ result }) => result);
+  return contenders.map(({ result }) => result);
 }
 
-class Contestant {
+/** What a server comes to in a workload, by round, until it fails. */
+class Contender {
   #failed = null;
   #values = new Map();
   #process = null;
@@ -101,9 +110,10 @@ class Contestant {
     return { url, tls: { rejectUnauthorized: false } };
   }
 
+  /** What a round has come to: null is a value that this round does not have, undefined one that cannot be had here. */
   record(values) {
     for (const [id, value] of Object.entries(values)) {
-      if (value === null) continue;
+      if (value === undefined) continue;
       if (!this.#values.has(id)) this.#values.set(id, []);
       this.#values.get(id).push(value);
     }
@@ -116,7 +126,7 @@ class Contestant {
 }
 
 /** A server that is kept busy. */
-class Busy extends Contestant {
+class Busy extends Contender {
   #process = null;
   #load = null;
 
@@ -168,9 +178,9 @@ class Busy extends Contestant {
     }
     if (messages === 0) throw new Error('nothing came back in time');
     return {
-      cpu: cpu === null ? null : cpu / messages,
+      cpu: cpu === null ? undefined : cpu / messages,
       rate,
-      busy: cpu === null ? null : (cpu / 1000 / elapsed) * 100,
+      busy: cpu === null ? undefined : (cpu / 1000 / elapsed) * 100,
       ...(latency && {
         p50: latency.percentile(50),
         p99: latency.percentile(99),
@@ -181,7 +191,7 @@ class Busy extends Contestant {
 }
 
 /** A server that has nothing to do, and is new in each round: what was freed is not given back and would not count again. */
-class Idle extends Contestant {
+class Idle extends Contender {
   async begin() {}
 
   async round() {
@@ -191,7 +201,9 @@ class Idle extends Contestant {
     const before = await process.memory();
     if (before === null) throw new Error('memory cannot be read here');
     await this.#hold(connections, async () => {
-      this.record({ memory: ((await process.memory()) - before) / connections / KIB });
+      const used = (await process.memory()) - before;
+      // What is freed meanwhile of other things may be more.
+      this.record({ memory: used > 0 ? used / connections / KIB : null });
     });
     await this.end();
   }

@@ -20,11 +20,12 @@ const MEMORY = 1600;
 const WARM_UP = 0.6;
 /** Beyond this it is something else that takes the time. */
 const MOST_SLOWNESS = 5;
-/** A server is new for each of its measurements of memory, which are alike: few are enough. */
-const MEMORY_ROUNDS = 3;
+/** Some of that goes on at the same time. */
+const MEMORY_TOGETHER = 0.6;
 
+/** A server is new for each of its measurements of memory, which are alike: fewer are enough. */
 export function roundsOf({ kind }, rounds) {
-  return kind === 'idle' ? Math.min(rounds, MEMORY_ROUNDS) : rounds;
+  return kind === 'idle' ? Math.ceil(rounds / 2) : rounds;
 }
 
 /** What a workload takes: milliseconds that are fixed, and how many windows. */
@@ -33,7 +34,7 @@ function shareOf(workload, servers, rounds) {
   const count = servers.filter((server) => takesPart(server, workload)).length;
   const connect = parameters.connections * (parameters.tls ? TLS_CONNECTION : CONNECTION);
   const own = roundsOf(workload, rounds);
-  if (kind === 'idle') return { fixed: count * own * (START + STOP + MEMORY + connect), windows: 0 };
+  if (kind === 'idle') return { fixed: count * own * MEMORY_TOGETHER * (START + STOP + MEMORY + connect), windows: 0 };
   return {
     fixed: count * (START + STOP + connect + (own + 1) * TAIL),
     windows: count * (own + WARM_UP) * weight,

@@ -71,17 +71,19 @@ export function clock(ms) {
  */
 export function inShort({ metrics, results }, baseline) {
   const metric = mainOf(metrics, results);
-  const valuesOf = ({ values }) => values?.[metric.id] ?? null;
+  const isSome = (value) => value !== null;
+  const valuesOf = ({ values }) => (values?.[metric.id]?.some(isSome) ? values[metric.id] : null);
   const base = results.find(({ server }) => server === baseline);
   const against = base === undefined ? null : valuesOf(base);
   return results
     .map((result) => {
       const values = valuesOf(result);
       if (values === null) return `${result.server} failed`;
-      if (against === null || result === base) return `${result.server} ${figure(median(values))} ${metric.unit}`;
-      const ratios = values.map((value, round) =>
-        metric.better === 'lower' ? against[round] / value : value / against[round],
-      );
+      if (against === null || result === base)
+        return `${result.server} ${figure(median(values.filter(isSome)))} ${metric.unit}`;
+      const rounds = values.map((value, round) => [value, against[round]]).filter((pair) => pair.every(isSome));
+      if (rounds.length === 0) return `${result.server} ?`;
+      const ratios = rounds.map(([value, base]) => (metric.better === 'lower' ? base / value : value / base));
       return `${result.server} ${median(ratios).toFixed(2)}×`;
     })
     .join(', ');

@@ -40,7 +40,7 @@ export async function run({ command, quick, baseline, servers, absent, workloads
   };
   takeLoadCore();
   const pace = new Pace();
-  const files = fileLimit() - OTHER_FILES;
+  const connections = fileLimit() - OTHER_FILES;
   for (const [index, workload] of workloads.entries()) {
     const left = { ...limits, budget: limits.budget - progress.elapsed };
     const { window, total } = plan(workloads.slice(index), servers, left, pace.slowness);
@@ -57,7 +57,7 @@ export async function run({ command, quick, baseline, servers, absent, workloads
     const results = await contest(workload, taking, {
       rounds: limits.rounds,
       window,
-      keep: taking.length * workload.parameters.connections < files,
+      connections,
       onStep() {
         step++;
         show();

@@ -120,9 +120,6 @@ function latency(size, kind, connections, rate, quick = false) {
 
 const QUICK = { quick: true };
 
-/** A connection that is idle costs much the same among fewer. */
-export const IDLE = { full: 2000, quick: 1000 };
-
 /** @returns {Workload[]} in the order of the report */
 export function workloads({ quick = false } = {}) {
   const list = [
@@ -153,7 +150,7 @@ export function workloads({ quick = false } = {}) {
     fanout(32, 50, KIB, { deflate: true, ...QUICK }),
     handshake(false, true),
     handshake(true, false),
-    memory(quick ? IDLE.quick : IDLE.full),
+    memory(quick ? 2000 : 5000),
     latency(64, 'binary', 64, 4000, true),
     latency(KIB, 'text', 1000, 2000),
     latency(16 * KIB, 'binary', 64, 1000),
