@@ -7,8 +7,8 @@ import { EchoLoad, HandshakeLoad, IdleLoad, RoomLoad } from '../../dist/cli/load
 import { roundsOf, warmUp } from './plan.js';
 import { ServerProcess } from './server-process.js';
 
-/** What a measurement may take beyond its window. */
-const PATIENCE = 40_000;
+/** What a measurement may take beyond its window: milliseconds, and for each connection. */
+const PATIENCE = { ms: 40_000, connection: 20 };
 /** How long a process may take to be gone after its connections are. */
 const CRASH = 300;
 /** By how much a run at a fixed rate may last longer: milliseconds, and of its window. One stall is not yet saturation. */
@@ -77,7 +77,7 @@ class Contender {
     if (this.#failed !== null) return;
     let timer;
     const late = new Promise((_, reject) => {
-      const patience = PATIENCE + 2 * this.window;
+      const patience = PATIENCE.ms + PATIENCE.connection * this.workload.parameters.connections + 2 * this.window;
       timer = setTimeout(() => reject(new Error(`took longer than ${Math.round(patience / 1000)} s`)), patience);
     });
     try {

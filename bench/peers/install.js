@@ -58,5 +58,5 @@ export async function install(say) {
       .trim()
       .split('\n')
       .find((line) => line !== '') ?? String(reason.message ?? `npm ended with ${reason}`);
-  return said.replace(/^npm (?:error|ERR!) /, '');
+  return said.replace(/^npm (?:error|ERR!) (?:code )?/, '');
 }
