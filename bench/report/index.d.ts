@@ -35,6 +35,8 @@ export interface Server {
   readonly name?: string;
   readonly version?: string;
   readonly runtime?: string;
+  /** What a reader should know of how it is set up. */
+  readonly note?: string;
   readonly ours?: boolean;
   /** Does less than a WebSocket server has to: shows what cannot be passed. */
   readonly ceiling?: boolean;

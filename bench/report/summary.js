@@ -39,8 +39,8 @@ function check(report) {
   }
 }
 
-function complete({ id, name = id, version = '', runtime = '', ours = false, ceiling = false }, baseline) {
-  return { id, name, version, runtime, ours, ceiling, baseline: id === baseline };
+function complete({ id, name = id, version = '', runtime = '', note = '', ours = false, ceiling = false }, baseline) {
+  return { id, name, version, runtime, note, ours, ceiling, baseline: id === baseline };
 }
 
 function summarizeWorkload({ id, group, title, parameters, metrics, results }, servers, baseline) {

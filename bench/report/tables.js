@@ -148,12 +148,14 @@ function otherCell(value, scale) {
  * @returns {Table}
  */
 export function serverTable(servers) {
+  const noted = servers.some(({ note }) => note !== '');
+  const columns = ['server', 'version', 'runs in', ...(noted ? ['set up'] : [])];
   return {
-    columns: ['server', 'version', 'runs in'].map((title) => ({ title, number: false })),
-    rows: inColumns(servers).map((about) => ({
-      cells: [label(about), about.version || NOT_RUN, about.runtime || NOT_RUN].map((text) => ({ text })),
-      about,
-    })),
+    columns: columns.map((title) => ({ title, number: false })),
+    rows: inColumns(servers).map((about) => {
+      const facts = [about.version, about.runtime, ...(noted ? [about.note] : [])];
+      return { cells: [label(about), ...facts.map((fact) => fact || NOT_RUN)].map((text) => ({ text })), about };
+    }),
   };
 }
 

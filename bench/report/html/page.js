@@ -5,12 +5,14 @@
 
 import { readFileSync } from 'node:fs';
 import { summarize } from '../summary.js';
+import { serverTable } from '../tables.js';
 import { caveats, groups, legend, standing, title } from '../text.js';
 import { restartNumbers } from './charts/figure.js';
 import { glance, losses, what } from './glance.js';
 import { group } from './group.js';
 import { definitions, looks } from './looks.js';
 import { element, text } from './markup.js';
+import { table } from './tables.js';
 
 const STYLE = readFileSync(new URL('./style.css', import.meta.url), 'utf8');
 /** The page says itself that it asks for nothing and runs nothing. */
@@ -71,5 +73,7 @@ function signs(summary) {
     { id: 'signs' },
     element('h2', {}, 'How to read this'),
     element('ul', { class: 'signs' }, ...lines),
+    element('h3', {}, 'The servers'),
+    table(serverTable(summary.servers), 'The servers'),
   );
 }

@@ -86,7 +86,8 @@ test('begins with what was measured, where and when', () => {
     '2025-11-23 11:52 UTC',
     '25 min',
     'Rounds: 5',
-    '| ws + bufferutil + utf-8-validate (baseline) | 8.23.0 | Node.js 20.20.0 |',
+    '| ws + bufferutil + utf-8-validate (baseline) | 8.23.0 | Node.js 20.20.0 | a room is a loop of send;',
+    '| uWebSockets.js | 20.30.0 | Node.js 20.20.0 | – |',
     'picows (Python): Debian has no package of it',
   ]) {
     expect(head).toContain(fact);
@@ -132,6 +133,26 @@ test('losses are told, and counted', () => {
   expect(document).toContain('| the best of ours, against the best of the others | 0 | 0 | 1 | 0 |');
   expect(document).toContain('| echo: one | ours, 8.00 µs | peer, 4.00 µs | 0.50x (0.50x) |');
   expect(document).toContain('ours: 1.25x the baseline; 0.50x the best of the others, peer.');
+});
+
+test('the greatest loss comes first', () => {
+  const { workloads, ...rest } = small({ base: [10, 10], ours: [8, 8], peer: [4, 4] });
+  const [first] = workloads;
+  if (first === undefined) throw new Error('there is no workload');
+  const [base, ours] = first.results;
+  if (base === undefined || ours === undefined) throw new Error('there are no results');
+  const titled = (title: string, cpu: number) => ({
+    ...first,
+    title,
+    results: [base, ours, { server: 'peer', values: { cpu: [cpu, cpu] } }],
+  });
+  const document = markdown({ ...rest, workloads: [titled('a', 6), titled('b', 2), titled('c', 4), titled('d', 9)] });
+  const lost = [...document.matchAll(/^\| echo: (\w) .* (\S+) \(/gm)].map(([, title, ratio]) => [title, ratio]);
+  expect(lost).toEqual([
+    ['b', '0.25x'],
+    ['c', '0.50x'],
+    ['a', '0.75x'],
+  ]);
 });
 
 test('ours and the best of the others within noise are told to be', () => {
