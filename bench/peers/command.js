@@ -70,7 +70,7 @@ export async function main(args, { planted = [] } = {}) {
     const baseline = servers.some(({ id }) => id === BASELINE) ? BASELINE : servers[0].id;
     const command = ['npm run bench:peers', ...(args.length > 0 ? ['--', ...args] : [])].join(' ');
     mkdirSync(out, { recursive: true });
-    const save = (report) => writeFileSync(join(out, 'peers.json'), `${JSON.stringify(report, null, 1)}\n`);
+    const save = (report) => writeFileSync(join(out, 'peers.json'), json(report));
     const report = await run({ command, quick, baseline, servers, absent, workloads, limits, progress, save });
     writeFileSync(join(out, 'peers.md'), markdown(report));
     writeFileSync(join(out, 'peers.html'), html(report));
@@ -101,6 +101,13 @@ function read(args) {
   const workloads = only === undefined ? all({ quick }) : choose(all({ quick }), all(), only);
   const installs = !values['no-install'];
   return { help, list, quick, installs, limits, ids, workloads, out: resolve(values.out) };
+}
+
+/** A line for each metric of a server, and no more digits than mean something. */
+function json(report) {
+  const digits = (_key, value) => (typeof value === 'number' && value % 1 !== 0 ? Number(value.toPrecision(5)) : value);
+  const text = JSON.stringify(report, digits, 1);
+  return `${text.replace(/\[\s+((?:-?[\d.]+(?:e[-+]\d+)?|null)(?:,\s+(?:-?[\d.]+(?:e[-+]\d+)?|null))*)\s+\]/g, (_, values) => `[${values.replace(/\s+/g, ' ')}]`)}\n`;
 }
 
 function names(list) {
