@@ -150,7 +150,7 @@ export function standing(summary) {
   const ratios = ours.map(({ ratio }) => ratio.median);
   const [least, most] = [Math.min(...ratios), Math.max(...ratios)];
   const far =
-    ours.length === 1
+    times(least) === times(most)
       ? times(least)
       : `from ${times(least)} to ${times(most)}, median ${times(quartiles(ratios).median)}`;
   return [...found, `Against ${baseline.name} it is ${far} as good.`];

@@ -86,15 +86,19 @@ describe.skipIf(skipChromium)(`${chromiumTitle}: a report`, () => {
     });
 
     test('is printed whole, and light', async () => {
+      // A4 upright, in pixels, less the margins.
+      await page.show({ width: 718, height: 1000, dark: false });
       await page.send('Emulation.setEmulatedMedia', {
         media: 'print',
         features: [{ name: 'prefers-color-scheme', value: 'dark' }],
       });
       await page.evaluate(`document.querySelectorAll('details').forEach((e) => (e.open = false))`);
       expect(await page.evaluate('getComputedStyle(document.body).backgroundColor')).toBe('rgb(255, 255, 255)');
+      expect(await page.evaluate('getComputedStyle(document.body).color')).toBe('rgb(21, 38, 43)');
       const hidden = `[...document.querySelectorAll('details table')].filter((e) => !e.checkVisibility({ contentVisibilityAuto: true })
         || e.getBoundingClientRect().height === 0).length`;
       expect(await page.evaluate(hidden)).toBe(0);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(718);
       await page.send('Emulation.setEmulatedMedia', { media: '', features: [] });
     });
 

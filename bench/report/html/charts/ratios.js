@@ -62,7 +62,7 @@ function draw(title, parts, [least, most], baseline, lookOf, { width, class: nam
     }
     for (const workload of workloads) {
       const names = breakInto(workload.title, narrow ? width - 60 : left - 16);
-      const row = narrow ? 32 + names.length * LINE : 28;
+      const row = narrow ? 32 + names.length * LINE : 20 + names.length * 8;
       // On a small screen the names are above the line, else beside it.
       const middle = narrow ? y + row - 15 : y + row / 2;
       const first = narrow ? y + LINE : middle + 4 - (names.length - 1) * (LINE / 2);
