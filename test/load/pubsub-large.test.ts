@@ -23,7 +23,7 @@ async function begin(count: number): Promise<{ server: Child; client: Child }> {
     Child.start('publishing-server.js'),
     Child.start('subscribing-client.js'),
   ]);
-  const port = await server.ask<number>('listen', { pingInterval: Number.POSITIVE_INFINITY });
+  const port = await server.ask<number>('listen', {});
   await client.ask('open', { port, count });
   return { server, client };
 }

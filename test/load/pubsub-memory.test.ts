@@ -61,12 +61,7 @@ test.each(['refuse', 'drop', 'close'] as const)(
       Child.start('publishing-server.js'),
       Child.start('subscribing-client.js'),
     ]);
-    const port = await server.ask<number>('listen', {
-      overflow,
-      sendHardLimit: LIMIT,
-      // Nobody is to be lost but by the policy.
-      pingInterval: Number.POSITIVE_INFINITY,
-    });
+    const port = await server.ask<number>('listen', { overflow, sendHardLimit: LIMIT });
     const publish = async (phases: ReturnType<typeof phase>[], first: number): Promise<Measured> => {
       await client.ask('expect', phases);
       const measured = await server.ask<Measured>('publish', { first, phases }, PATIENCE);

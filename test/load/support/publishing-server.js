@@ -79,6 +79,8 @@ obey({
   async listen(options) {
     server = await serve({
       hostname: '127.0.0.1',
+      // Nobody is to be lost but by the policy, and nothing to be sent but what is published.
+      pingInterval: Number.POSITIVE_INFINITY,
       ...options,
       upgrade: ({ target }) => ({ data: { isSlow: target === '/slow' } }),
       open(ws) {
