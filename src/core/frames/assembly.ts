@@ -4,7 +4,7 @@ import { Buffer } from 'node:buffer';
 import type { Kernels } from '../../kernels/index.js';
 
 const LEAST = 1024;
-/** With 4 an echo of 1 MiB, which comes in reads of 64 KiB, costs half of what it does with 2 (`npm run bench:echo`). */
+/** With 4 an echo of 1 MiB, which comes in reads of 64 KiB, costs half of what it does with 2 (`npm run bench:peers`). */
 const GROWTH = 4;
 const NOTHING = Buffer.alloc(0);
 

@@ -1,6 +1,6 @@
 /**
  * Memory for chunks that are kept: in slabs, because memory of its own for each costs an echo of 16 KiB a quarter more
- * (`npm run bench:echo`). Small chunks go into the pool of Node.js, and large ones are worth it.
+ * (`npm run bench:peers`). Small chunks go into the pool of Node.js, and large ones are worth it.
  */
 
 import { Buffer } from 'node:buffer';

@@ -12,7 +12,7 @@ import type { Slab } from './slab.js';
 
 /**
  * Payloads up to this size are copied, so that many leave as one piece: for 16 KiB that costs as much as a piece of its
- * own would (`npm run bench:echo`).
+ * own would (`npm run bench:peers`).
  */
 export const COPY_UP_TO = 16 * 1024;
 
