@@ -84,8 +84,8 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   #draining = false;
   /** A message could not be sent any more, and the close event was not told yet. */
   #hasRefused = false;
-  /** What was meant for many was more than `sendHardLimit` allows here, and the owner was not told yet. */
-  #refusal: SendLimitError | null = null;
+  /** What went wrong where others are served as well, and the owner was not told yet. */
+  #fault: Error | null = null;
   #reading = true;
   /** What is queued will never be sent, so that nothing waits for that any more. */
   #unwritable = false;
@@ -166,23 +166,28 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     const more = binary
       ? connection.queueBytes(data as Uint8Array, true, compress)
       : connection.queueText(data, true, compress);
-    this.#queued(1, more, before);
+    this.#count(1, more, before);
+    this.wake();
     return more;
   }
 
   /**
    * Sends frames that others are sent as well. Where they are too many and the policy is to refuse them, the owner is told
-   * when the turn ends.
+   * when the turn ends. No owner is called meanwhile.
+   *
+   * @param last whether nothing more is to be sent in this turn, so that they are written at once
    */
-  sendFrames(frames: SharedFrames): void {
+  sendFrames(frames: SharedFrames, last = false): void {
     if (!this.canSend) return;
-    if (this.#outbox !== null) this.#share(() => this.#outbox?.pushFrames(frames));
-    else this.framesNow(frames);
+    if (this.#outbox === null) this.framesNow(frames, last);
+    else this.#share(() => this.#outbox?.pushFrames(frames));
   }
 
-  framesNow(frames: SharedFrames): void {
+  framesNow(frames: SharedFrames, last = false): void {
     const before = this.connection.queuedBytes;
-    this.#share(() => this.#queued(frames.messages, this.connection.queueFrames(frames), before));
+    this.#share(() => this.#count(frames.messages, this.connection.queueFrames(frames), before));
+    if (!last) this.wake();
+    else if (!this.#turnAsked) this.#flush();
   }
 
   /** Sends a message that others are sent as well; otherwise as `sendFrames`. */
@@ -193,8 +198,9 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     const before = this.connection.queuedBytes;
     this.#share(() => {
       if (this.#outbox !== null) this.#outbox.push(payload, !isText, compress);
-      else this.#queued(1, this.connection.queuePrepared(message), before);
+      else this.#count(1, this.connection.queuePrepared(message), before);
     });
+    this.wake();
   }
 
   /** What is refused to one must not keep the others from it, nor call its owner amidst of them. */
@@ -203,8 +209,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
       queue();
     } catch (error) {
       if (!(error instanceof SendLimitError)) throw error;
-      this.#refusal = error.event === null ? error : new SendLimitError(null);
-      this.#askForTurn();
+      this.#fail(error.event === null ? error : new SendLimitError(null));
     }
   }
 
@@ -230,12 +235,11 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     this.wake();
   }
 
-  /** Counts messages that were queued where so many bytes were, and sees that they are written. */
-  #queued(messages: number, more: boolean, before: number): void {
+  /** Counts messages that were queued where so many bytes were. */
+  #count(messages: number, more: boolean, before: number): void {
     const { connection } = this;
     // What is too much may leave a Close in its place.
     if (more || (connection.queuedBytes > before && connection.canSend)) this.messagesSent += messages;
-    if (!this.#pumping) this.#askForTurn();
   }
 
   /** Something was queued, or the state of the connection changed, outside of an event. */
@@ -325,6 +329,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
 
   onClose(): void {
     this.#streamClosed = true;
+    this.#tellFault();
     wheel.set(this, null);
     this.connection.receiveData(null);
     this.#holds &= ~HOLD_USER;
@@ -355,7 +360,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
 
   onTurnEnd(): void {
     this.#turnAsked = false;
-    if (this.#refusal !== null) this.#tellRefusal(this.#refusal);
+    this.#tellFault();
     if (this.#drainDue && !this.#closeTold) this.#drained();
     this.#flush();
     if (!this.#wantsReading()) this.#setReading(false);
@@ -390,7 +395,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
       const kind = connection.poll();
       if (kind === Kind.NEED_DATA || kind === Kind.PAUSED) break;
       if (kind === Kind.TEXT || kind === Kind.BYTES) this.messagesReceived++;
-      else if (kind === Kind.CLOSE) this.#closeTold = true;
+      else if (kind === Kind.CLOSE) this.#beforeClose();
       const pending = this.#owner.onEvent(kind);
       if (pending !== undefined) this.#holdFor(pending);
     }
@@ -493,7 +498,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     } catch (error) {
       // What was sent is not there any more, transferred to another thread say. The turn is that of others as well.
       gathered = [];
-      this.#owner.onStreamError(asError(error));
+      this.#fail(asError(error));
       this.destroy();
       return false;
     }
@@ -526,9 +531,21 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     this.#askForTurn();
   }
 
-  #tellRefusal(error: SendLimitError): void {
-    this.#refusal = null;
-    if (!this.#closeTold) this.#owner.onStreamError(error);
+  #fail(error: Error): void {
+    this.#fault = error;
+    this.#askForTurn();
+  }
+
+  #beforeClose(): void {
+    this.#tellFault();
+    this.#closeTold = true;
+  }
+
+  #tellFault(): void {
+    const fault = this.#fault;
+    if (fault === null) return;
+    this.#fault = null;
+    if (!this.#closeTold) this.#owner.onStreamError(fault);
   }
 
   #drained(): void {

@@ -38,12 +38,16 @@ export class Subscription {
     this.#messages = log.messages;
   }
 
-  /** Queues what is in the log and was not given yet. */
-  deliver(): void {
+  /**
+   * Queues what is in the log and was not given yet.
+   *
+   * @param last whether nothing more comes in this turn
+   */
+  deliver(last = false): void {
     const frames = this.#pending();
     if (frames === null) return;
     this.skip();
-    this.link.sendFrames(frames);
+    this.link.sendFrames(frames, last);
   }
 
   #pending(): SharedFrames | null {
@@ -81,11 +85,11 @@ class Group {
     if (log.size >= LOG_SIZE) this.deliver();
   }
 
-  deliver(): void {
+  deliver(last = false): void {
     const { log } = this;
     if (log.size === 0) return;
     log.join();
-    for (const subscription of this.members) subscription.deliver();
+    for (const subscription of this.members) subscription.deliver(last);
     log.clear();
   }
 }
@@ -138,9 +142,14 @@ export class Topic {
     return this.size - except.size;
   }
 
-  /** Queues what is in the logs. */
-  deliver(): void {
+  /**
+   * Queues what is in the logs.
+   *
+   * @param last whether nothing more comes in this turn: to queue and to write for one connection after the other is half
+   *   as dear as to go through them twice
+   */
+  deliver(last: boolean): void {
     this.recentAt = -1;
-    for (const group of this.#groups.values()) group.deliver();
+    for (const group of this.#groups.values()) group.deliver(last);
   }
 }

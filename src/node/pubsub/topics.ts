@@ -88,6 +88,6 @@ export class Topics {
     this.#recent = [];
     this.#seen = 0;
     this.#turn++;
-    for (const topic of recent) topic.deliver();
+    recent.forEach((topic, index) => topic.deliver(index === recent.length - 1));
   }
 }
