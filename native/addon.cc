@@ -12,6 +12,16 @@
 
 #include "kernels.h"
 
+#if !defined(_WIN32)
+#include <errno.h>
+#include <sys/socket.h>
+
+#if !defined(MSG_NOSIGNAL)
+// Where it is missing libuv sets the option of that meaning.
+#define MSG_NOSIGNAL 0
+#endif
+#endif
+
 #if defined(__linux__)
 // glibc has it, other C libraries do not: there its address is null.
 extern "C" int malloc_trim(size_t pad) __attribute__((weak));
@@ -221,6 +231,30 @@ napi_value Open(napi_env env, napi_callback_info info) {
   return result;
 }
 
+#if !defined(_WIN32)
+// sendAll(bytes, table): gives the same bytes to many sockets, none of which is waited for. The table holds their number and
+// their descriptors, in the place of which it is told how many bytes each has taken, or the number of the error, negative.
+napi_value SendAll(napi_env env, napi_callback_info info) {
+  const Call<2> call(env, info);
+  Bytes bytes;
+  int32_t* table;
+  size_t places;
+  if (!call.TakeBytes(0, &bytes) || !call.TakeTable(1, &table, &places) || bytes.length > kMostBytes || places == 0) {
+    return Refuse(env);
+  }
+  const uint32_t count = static_cast<uint32_t>(table[0]);
+  if (count >= places) return Refuse(env);
+  for (uint32_t i = 1; i <= count; i++) {
+    ssize_t sent;
+    do {
+      sent = send(table[i], bytes.data, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    table[i] = static_cast<int32_t>(sent < 0 ? -errno : sent);
+  }
+  return nullptr;
+}
+#endif
+
 #if defined(__linux__)
 // trim(): memory that was freed, wherever it lies, is given back to the system.
 napi_value Trim(napi_env, napi_callback_info) {
@@ -237,6 +271,9 @@ NAPI_MODULE_INIT() {
   napi_create_uint32(env, 2, &version);
   Set(env, exports, "version", version);
   SetFunction(env, exports, "open", Open, nullptr);
+#if !defined(_WIN32)
+  SetFunction(env, exports, "sendAll", SendAll, nullptr);
+#endif
 #if defined(__linux__)
   if (malloc_trim != nullptr) SetFunction(env, exports, "trim", Trim, nullptr);
 #endif

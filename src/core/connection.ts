@@ -400,6 +400,22 @@ export class Connection {
   }
 
   /**
+   * Tells that the first `taken` bytes of frames out of a `FrameLog` were given to the system already, while nothing was
+   * queued (`isIdle`); the rest of them is queued.
+   *
+   * @returns as `queue`
+   */
+  framesSent(frames: SharedFrames, taken: number): boolean {
+    if (frames.encoder !== null) for (const extension of this.#extensions) extension.interposed?.();
+    return taken === frames.size || this.#out.rest(frames, taken);
+  }
+
+  /** Whether nothing at all is queued, nor anything begun that is to be queued. */
+  get isIdle(): boolean {
+    return this.#sender === null;
+  }
+
+  /**
    * What encodes messages that this connection and others send alike: null where nothing does, undefined where this
    * connection has to make frames of its own.
    */

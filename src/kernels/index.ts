@@ -8,7 +8,7 @@
  */
 
 import type { FrameBatch, Kernels, Tier } from './contract.js';
-import { type Loaded, loadAddon } from './native.js';
+import { type Loaded, loadAddon, type SendAll } from './native.js';
 import { portable } from './portable/index.js';
 import { utf8Short } from './portable/utf8.js';
 
@@ -135,6 +135,9 @@ export const info: KernelsInfo = chosen.info;
  * otherwise. Null without the addon, and with other C libraries.
  */
 export const trimMemory: (() => void) | null = chosen.loaded?.trim ?? null;
+
+/** Gives the same bytes to many sockets at once; null without the addon, and on Windows. */
+export const sendAll: SendAll | null = chosen.loaded?.sendAll ?? null;
 
 /**
  * The native tier in every variant that this CPU can run, by name, the slowest first; empty without the addon. For tests

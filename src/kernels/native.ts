@@ -24,6 +24,8 @@ interface Addon {
   open(control: Int32Array): Variant[];
   /** Where the C library can: gives memory that was freed back to the system. */
   trim?(): void;
+  /** Where there are sockets as POSIX has them: gives the same bytes to many of them. */
+  sendAll?(bytes: Uint8Array, table: Int32Array): false | undefined;
 }
 
 /** The addon's contract version that this code goes with. */
@@ -33,6 +35,15 @@ export const ADDON_VERSION = 2;
 const CONTROL_BYTES = 32;
 const CONTROL_LIMIT = 24;
 
+/**
+ * Gives the same bytes to many sockets at once, and waits for none of them.
+ *
+ * @param table the number of sockets, then the descriptor of each; in the place of each descriptor it is told how many bytes
+ *   that socket has taken, or the number of the error, negative
+ * @returns false, with nothing done, for arguments that are not these
+ */
+export type SendAll = (bytes: Uint8Array, table: Int32Array) => boolean;
+
 /** The addon, opened. */
 export interface Loaded {
   /** The variants that this CPU can run, the slowest first. */
@@ -40,6 +51,8 @@ export interface Loaded {
   readonly path: string;
   /** Gives memory that was freed back to the system; null where that cannot be asked for. */
   readonly trim: (() => void) | null;
+  /** Gives the same bytes to many sockets; null where that cannot be asked for. */
+  readonly sendAll: SendAll | null;
   /**
    * Kernels of one variant. They are made when asked for and not all at once: V8 calls functions faster of which there is
    * one than those that were made several times over.
@@ -62,11 +75,16 @@ export function loadAddon(): Loaded | { readonly error: Error } {
       variants: [...variants.keys()],
       path: binary.path,
       trim: addon.trim ?? null,
+      sendAll: sendAllOf(addon),
       kernels: (name) => nativeKernels(variants.get(name) as Variant, memory),
     };
   } catch (cause) {
     return { error: new Error(`the addon did not open: ${(cause as Error).message}`, { cause }) };
   }
+}
+
+function sendAllOf({ sendAll }: Addon): SendAll | null {
+  return sendAll === undefined ? null : (bytes, table) => isBytes(bytes) && sendAll(bytes, table) === undefined;
 }
 
 /**

@@ -41,6 +41,8 @@ type WriteResult = number | WriteRequest;
 /** What is used of a handle. */
 interface Handle {
   reading: boolean;
+  /** The descriptor, on systems that have them. */
+  readonly fd?: number;
   onread: (this: Handle, memory: unknown) => unknown;
   readStart(): number;
   readStop(): number;
@@ -197,6 +199,8 @@ export class HandleTransport implements Transport {
   #socket: Socket | null = null;
   #stream: StreamTransport | null = null;
 
+  #fd: number | null = null;
+
   constructor(handle: Handle, server: object, owner: TransportOwner) {
     this.#handle = handle;
     this.#server = server;
@@ -284,6 +288,16 @@ export class HandleTransport implements Transport {
 
   get destroyed(): boolean {
     return this.#socket?.destroyed ?? false;
+  }
+
+  /** Asked for once: while the handle is held here it is not closed. */
+  get socket(): number {
+    if (this.#socket !== null) return -1;
+    if (this.#fd === null) {
+      const { fd } = this.#handle;
+      this.#fd = typeof fd === 'number' && fd >= 0 ? fd : -1;
+    }
+    return this.#fd;
   }
 
   /** The socket that does the rest. */

@@ -190,6 +190,25 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
     else if (!this.#turnAsked) this.#flush();
   }
 
+  /**
+   * The socket, where frames that others are sent as well may go to it past everything here, because nothing is under way
+   * and nothing else is to go with them; otherwise -1.
+   */
+  socketFor(frames: SharedFrames): number {
+    const { connection } = this;
+    const isIdle = this.#writing === 0 && this.#outbox === null && this.#corks === 0 && !this.#turnAsked;
+    if (!isIdle || !connection.isIdle || frames.size > connection.config.sendHardLimit || !this.canSend) return -1;
+    return this.#transport.socket;
+  }
+
+  /** The socket of `socketFor` has taken the first bytes of the frames, some at least; the rest is sent. */
+  framesSent(frames: SharedFrames, taken: number): void {
+    this.messagesSent += frames.messages;
+    this.bytesSent += taken;
+    this.connection.framesSent(frames, taken);
+    if (taken < frames.size) this.#flush();
+  }
+
   /** Sends a message that others are sent as well; otherwise as `sendFrames`. */
   sendPrepared(message: PreparedMessage): void {
     if (!this.canSend) return;

@@ -44,10 +44,16 @@ export interface Transport {
   destroy(): void;
   /** Whether it is closed, or about to be. */
   readonly destroyed: boolean;
+  /**
+   * The descriptor of the socket, where it may be written to past the transport as long as no write is under way; -1
+   * where it may not.
+   */
+  readonly socket: number;
 }
 
 /** A stream of Node.js: TLS, anything that a user brings; h2/transport.ts has what is different for HTTP/2. */
 export class StreamTransport implements Transport {
+  readonly socket: number = -1;
   readonly #stream: Duplex;
   readonly #owner: TransportOwner;
 

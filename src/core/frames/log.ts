@@ -8,6 +8,7 @@
 import { Buffer } from 'node:buffer';
 import { kernels } from '../../kernels/index.js';
 import type { SharedEncoder } from '../extensions/extension.js';
+import { viewOf } from '../views.js';
 import { BINARY, FIN, TEXT } from './opcodes.js';
 import type { OutputQueue } from './output.js';
 import { releasePiece, SLAB_SIZE, type Slab, sharedSlabFor } from './slab.js';
@@ -42,19 +43,34 @@ export class SharedFrames {
     this.encoder = encoder;
   }
 
-  /** Queues them. */
-  queueOn(output: OutputQueue): void {
+  /**
+   * Queues them.
+   *
+   * @param from how many bytes at the beginning are left out
+   */
+  queueOn(output: OutputQueue, from = 0): void {
+    let skipped = from;
     for (const { memory, start, end, slab, endsFrame } of this.#runs) {
+      const at = start + skipped;
+      skipped = Math.max(0, at - end);
+      if (at >= end) continue;
       if (slab !== null) {
-        output.share(slab, start, end, endsFrame);
-      } else if (memory.length > COPY_SINGLE) {
-        output.append(memory);
+        output.share(slab, at, end, endsFrame);
+      } else if (end - at > COPY_SINGLE) {
+        output.append(at === 0 ? memory : memory.subarray(at, end));
       } else {
-        const room = output.reserve(memory.length);
-        room.memory.set(memory, room.used);
-        output.commit(room, memory.length);
+        const room = output.reserve(end - at);
+        room.memory.set(memory.subarray(at, end), room.used);
+        output.commit(room, end - at);
       }
     }
+  }
+
+  /** All of them in one piece, where they lie so. */
+  get bytes(): Uint8Array | null {
+    const [{ memory, start, end, slab }] = this.#runs;
+    if (this.#runs.length > 1) return null;
+    return slab === null ? memory : viewOf(slab.arrayBuffer, start, end - start);
   }
 
   /** Keeps the memory until `release`. */

@@ -112,6 +112,11 @@ export class OutputQueue implements FrameSink {
     this.#push(slab, start, end, endsFrame, pins);
   }
 
+  /** The system has the beginning of a frame, whose end is queued next. */
+  interrupted(): void {
+    this.#atFrameEnd = false;
+  }
+
   /** Puts a whole control frame into its slot. */
   setControl(slot: ControlSlot, frame: Uint8Array): void {
     const before = slot === 'ping' ? this.#ping : this.#pong;

@@ -203,6 +203,13 @@ export class MessageSender {
     return this.withinHighWater();
   }
 
+  /** Queues what is left of frames of which the system has the first bytes. */
+  rest(frames: SharedFrames, taken: number): boolean {
+    this.output.interrupted();
+    frames.queueOn(this.output, taken);
+    return this.withinHighWater();
+  }
+
   /** Queues a message that others send as well; null as for `text`. */
   prepared(message: PreparedMessage, encoder: SharedEncoder | null): boolean | null {
     const { payload } = message;

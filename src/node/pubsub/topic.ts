@@ -9,6 +9,7 @@
 import { FrameLog, PreparedMessage, type SharedEncoder, type SharedFrames } from '../../core/index.js';
 import type { Link } from '../link.js';
 import type { Message } from './message.js';
+import { hasVolleys, Volley } from './volley.js';
 
 /** A log that has grown so far is handed on before the turn ends. */
 const LOG_SIZE = 64 * 1024;
@@ -44,10 +45,15 @@ export class Subscription {
    * @param last whether nothing more comes in this turn
    */
   deliver(last = false): void {
+    const frames = this.take();
+    if (frames !== null) this.link.sendFrames(frames, last);
+  }
+
+  /** What is in the log and was not given yet, which it then was. */
+  take(): SharedFrames | null {
     const frames = this.#pending();
-    if (frames === null) return;
     this.skip();
-    this.link.sendFrames(frames, last);
+    return frames;
   }
 
   #pending(): SharedFrames | null {
@@ -89,7 +95,15 @@ class Group {
     const { log } = this;
     if (log.size === 0) return;
     log.join();
-    for (const subscription of this.members) subscription.deliver(last);
+    const all = log.frames();
+    const bytes = last && hasVolleys && this.members.size > 1 ? all.bytes : null;
+    const volley = bytes === null ? null : new Volley(all, bytes);
+    for (const subscription of this.members) {
+      const frames = subscription.take();
+      if (frames === null || (frames === all && volley?.add(subscription.link))) continue;
+      subscription.link.sendFrames(frames, last);
+    }
+    volley?.end();
     log.clear();
   }
 }

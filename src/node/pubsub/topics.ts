@@ -88,6 +88,6 @@ export class Topics {
     this.#recent = [];
     this.#seen = 0;
     this.#turn++;
-    recent.forEach((topic, index) => topic.deliver(index === recent.length - 1));
+    for (const [index, topic] of recent.entries()) topic.deliver(index === recent.length - 1);
   }
 }
