@@ -115,9 +115,10 @@ test.each(['refuse', 'drop', 'close'] as const)(
     }
     const slow = await client.ask<Slow[]>('slow');
     expect(slow.map(({ firstWrong }) => firstWrong)).toEqual(Array(SLOW).fill(null));
+    // Those who did not see our Close were cut off, and what they had not read may be lost with that.
+    if (overflow === 'close') return;
     for (const { numbers } of slow) expect(numbers).toBeGreaterThan(0);
-    // Who was waited for too long after the Close was cut off.
-    if (overflow !== 'close') expect(after.size).toBe(FAST + SLOW);
+    expect(after.size).toBe(FAST + SLOW);
   },
   PATIENCE + 120_000,
 );

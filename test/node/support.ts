@@ -136,17 +136,20 @@ export function serverEndOf(client: Socket): Pick<Handle, 'bytesRead' | 'writeQu
   return { destroyed, bytesRead, writeQueueSize };
 }
 
+/** What one system call has written, and in how many pieces it lay in memory. */
+export type SystemWrite = Buffer & { readonly pieces: number };
+
 /** The system calls by which the server's end of a client's socket is written to, from now on. */
-export function writesTo(client: Socket): Buffer[] {
+export function writesTo(client: Socket): SystemWrite[] {
   const handle = serverHandles.get(client.localPort as number) as Handle;
-  const writes: Buffer[] = [];
+  const writes: SystemWrite[] = [];
   const { writeBuffer, writev } = handle;
   handle.writeBuffer = (request, buffer) => {
-    writes.push(Buffer.from(buffer));
+    writes.push(Object.assign(Buffer.from(buffer), { pieces: 1 }));
     return writeBuffer.call(handle, request, buffer);
   };
   handle.writev = (request, buffers, allBuffers) => {
-    writes.push(Buffer.concat(buffers));
+    writes.push(Object.assign(Buffer.concat(buffers), { pieces: buffers.length }));
     return writev.call(handle, request, buffers, allBuffers);
   };
   return writes;
