@@ -33,10 +33,14 @@ export class Child {
   #ids = 0;
   #keeper: ChildProcess | null = null;
 
-  private constructor(name: string, flags: readonly string[]) {
+  private constructor(name: string, flags: readonly string[], env: NodeJS.ProcessEnv) {
     this.#name = name;
     const path = fileURLToPath(new URL(name, import.meta.url));
-    this.#process = fork(path, { execArgv: ['--expose-gc', ...flags], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+    this.#process = fork(path, {
+      execArgv: ['--expose-gc', ...flags],
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
     this.#process.on('message', (answer: Answer) => this.#answered(answer));
     this.#process.on('exit', (code, signal) => {
       running.delete(this);
@@ -49,9 +53,10 @@ export class Child {
   /**
    * @param name of the file
    * @param flags of Node
+   * @param env what is different in its environment
    */
-  static async start(name: string, flags: readonly string[] = []): Promise<Child> {
-    const child = new Child(name, flags);
+  static async start(name: string, flags: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Child> {
+    const child = new Child(name, flags, env);
     await new Promise<unknown>((resolve, reject) => child.#asked.set(0, { resolve, reject }));
     return child;
   }

@@ -4,6 +4,7 @@
  */
 
 import { readFileSync, writeFileSync } from 'node:fs';
+import { sendAll } from '../../../dist/kernels/index.js';
 import { serve } from '../../../dist/node/index.js';
 import { obey } from './orders.js';
 import { payloadOf } from './published.js';
@@ -130,7 +131,8 @@ obey({
       inTurns += performance.now() - began;
       await untilTaken(0);
     }
-    return { writes: systemWrites() - before, ms: performance.now() - started, inTurns };
+    const writes = systemWrites() - before;
+    return { writes, ms: performance.now() - started, inTurns, hasAddon: sendAll !== null };
   },
   state: () => ({
     size: server.size,
