@@ -87,8 +87,9 @@ export function windowUpdate(stream: number, increment: number): Buffer {
   return h2Frame(WINDOW_UPDATE, 0, stream, uint32(increment));
 }
 
-export function ping(flags = 0): Buffer {
-  return h2Frame(PING, flags, 0, Buffer.from('12345678'));
+/** @param payload of eight bytes */
+export function ping(flags = 0, payload: Uint8Array = Buffer.from('12345678')): Buffer {
+  return h2Frame(PING, flags, 0, payload);
 }
 
 export function goAway(code: number, lastStream = 0): Buffer {

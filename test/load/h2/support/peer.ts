@@ -118,6 +118,9 @@ export class RawPeer {
   #block: Buffer[] = [];
   #next = 1;
   #owed = 0;
+  /** How often it was asked whether everything was seen, and up to which of these PINGs there were answers. */
+  #asked = 0;
+  #seen = 0;
   #waiting: { condition: () => boolean; found: Deferred }[] = [];
 
   private constructor(port: number, { secure = true, generous = true }: PeerOptions) {
@@ -221,9 +224,11 @@ export class RawPeer {
 
   /** Waits until the server has answered a PING, and so has seen everything before it; or the connection is over. */
   async seen(): Promise<void> {
-    const before = this.counts[PING];
-    this.write(ping());
-    await this.until(() => this.counts[PING] > before || this.isOver, 'the answer to a PING');
+    const payload = Buffer.from('seen----');
+    const number = ++this.#asked;
+    payload.writeUInt32BE(number, 4);
+    this.write(ping(0, payload));
+    await this.until(() => this.#seen >= number || this.isOver, 'the answer to a PING');
   }
 
   /** Whether the server will say no more. */
@@ -292,6 +297,7 @@ export class RawPeer {
         break;
       case PING:
         if ((flags & ACK) === 0) this.write(ping(ACK));
+        else if (payload.toString('latin1', 0, 4) === 'seen') this.#seen = payload.readUInt32BE(4);
     }
   }
 

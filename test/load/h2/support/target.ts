@@ -75,16 +75,21 @@ export class Target {
   readonly port: number;
   /** Whether TLS is spoken. */
   readonly secure: boolean;
+  /** The major and the minor version of the Node.js that it runs. */
+  readonly node: readonly [major: number, minor: number];
 
-  private constructor(child: Child, port: number, secure: boolean) {
+  private constructor(child: Child, port: number, secure: boolean, version: string) {
     this.child = child;
     this.port = port;
     this.secure = secure;
+    const [major, minor] = version.split('.').map(Number);
+    this.node = [major, minor];
   }
 
   static async start(options: TargetOptions = {}): Promise<Target> {
     const child = await Child.start('../h2/support/server.js');
-    return new Target(child, await child.ask<number>('listen', options), options.h2c !== true);
+    const port = await child.ask<number>('listen', options);
+    return new Target(child, port, options.h2c !== true, await child.ask<string>('version'));
   }
 
   state(): Promise<State> {
