@@ -25,6 +25,8 @@ export default {
       collections += list.getEntries().length;
     });
     observer.observe({ entryTypes: ['gc'] });
+    console.log('| tier | frames | chunks | B a frame | B a chunk | collections |');
+    console.log('| ---- | -----: | -----: | --------: | --------: | ----------: |');
     for (const kernels of tiers) {
       const { chunk, count } = fill(frame(payloads.binary(LENGTH)), 64 * 1024);
       const buffer = Buffer.from(chunk);
@@ -39,10 +41,8 @@ export default {
       const frames = read(connection, buffer, times);
       const grown = process.memoryUsage().heapUsed - before;
       await new Promise(setImmediate);
-      console.log(
-        `${kernels.tier}: ${frames} frames in ${times} chunks, ${(grown / frames).toFixed(3)} B a frame, ` +
-          `${(grown / times).toFixed(0)} B a chunk, ${collections} collections`,
-      );
+      const cells = [kernels.tier, frames, times, (grown / frames).toFixed(3), (grown / times).toFixed(0), collections];
+      console.log(`| ${cells.join(' | ')} |`);
     }
     observer.disconnect();
     console.log();

@@ -111,8 +111,11 @@ async function printStall() {
     server.stop();
   }
   const [low, high] = [0.25, 0.75].map((q) => quantile(ratios, q).toFixed(2));
-  console.log('99 WebSockets beside a stalled one, messages a second against those before and after it:');
-  console.log(`${median(ratios).toFixed(2)} (quartiles ${low}–${high})\n`);
+  console.log('| a hundred WebSockets on one session | times as many messages a second (quartiles) |');
+  console.log('| - | -: |');
+  console.log(
+    `| the others while one stalls, and before and after it | ${median(ratios).toFixed(2)} (${low}–${high}) |\n`,
+  );
 }
 
 pin(process.pid, 1);

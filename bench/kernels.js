@@ -27,9 +27,11 @@ for (const measure of [measureMasking, measureValidation, measureFusion])
   parts.push(await measure(quick ? QUICK : FULL));
 
 console.log('## claims\n');
+console.log('| claim, times as fast | at least | least of all | at | |');
+console.log('| - | -: | -: | - | - |');
 for (const { claim, bound, worst } of parts.flatMap(({ claims }) => claims)) {
-  const verdict = worst.ratio >= bound ? 'holds' : 'DOES NOT HOLD';
-  console.log(`${verdict}: ${claim}, at least ${bound}x; least ${worst.ratio.toFixed(2)}x, ${worst.at}`);
+  const verdict = worst.ratio >= bound ? 'holds' : '**does not hold**';
+  console.log(`| ${claim} | ${bound} | ${worst.ratio.toFixed(2)} | ${worst.at} | ${verdict} |`);
 }
 
 if (chart !== -1) {

@@ -60,7 +60,7 @@ function ws() {
     version: versionOf('ws').version,
     runtime: NODE,
     deflate: true,
-    note: 'a room is a loop of send; compression: threshold 0, else its defaults',
+    note: 'texts come as Buffers; a room is a loop of send; compression: threshold 0, else its defaults',
     command: node('ws.js'),
   };
 }
@@ -72,7 +72,7 @@ function millrace(tier) {
     runtime: NODE,
     ours: true,
     deflate: true,
-    note: 'a room is server.publish; compression: threshold 0, else its defaults',
+    note: "texts come as Buffers (textFormat: 'bytes'); a room is server.publish; compression: threshold 0, else its defaults",
     command: node('millrace.js'),
     env: { MILLRACE_KERNELS: tier },
   };
@@ -94,7 +94,7 @@ function uws() {
     version,
     runtime: NODE,
     deflate: true,
-    note: 'a room is app.publish; compression: SHARED_COMPRESSOR, which keeps nothing between messages',
+    note: 'texts come as ArrayBuffers; a room is app.publish; compression: SHARED_COMPRESSOR, which keeps nothing between messages',
     command: node('uws.js'),
     env: { UWS: binary },
   };
@@ -131,20 +131,20 @@ function bun() {
     version,
     runtime: `Bun ${version}`,
     deflate: true,
-    note: 'a room is server.publish; compression: perMessageDeflate true, which keeps nothing between messages',
+    note: 'texts come as strings; a room is server.publish; compression: perMessageDeflate true, which keeps nothing between messages',
     command: [binary, '--no-install', join(servers, 'bun.js')],
   };
 }
 
 function websocket() {
   const { version } = versionOf('websocket');
-  const note = 'a room is broadcast, which is a loop of send; it has no compression';
+  const note = 'texts come as strings; a room is broadcast, which is a loop of send; it has no compression';
   return { name: 'websocket', version, runtime: NODE, note, command: node('websocket.js') };
 }
 
 function faye() {
   const { version } = versionOf('faye-websocket');
-  const note = 'a room is a loop of send; its compression is another package and left out';
+  const note = 'texts come as strings; a room is a loop of send; its compression is another package and left out';
   return { name: 'faye-websocket', version, runtime: NODE, note, command: node('faye.js') };
 }
 

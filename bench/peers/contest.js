@@ -4,7 +4,7 @@
  */
 
 import { EchoLoad, HandshakeLoad, IdleLoad, RoomLoad } from '../../dist/cli/load/index.js';
-import { roundsOf, warmUp } from './plan.js';
+import { roundsOf } from './plan.js';
 import { ServerProcess } from './server-process.js';
 
 /** What a measurement may take beyond its window: milliseconds, and for each connection. */
@@ -24,17 +24,18 @@ const LOADS = { echo: EchoLoad, room: RoomLoad, handshake: HandshakeLoad };
 /**
  * @param {import('./workloads.js').Workload} workload
  * @param {import('./catalogue.js').Server[]} servers
- * @param {{ rounds: number, window: number, connections: number, onStep?: () => void }} options `window` in milliseconds;
- *   `connections` is how many may be open at a time
+ * @param {{ rounds: number, window: number, warmUp: number, connections: number, onStep?: () => void }} options `window` and
+ *   `warmUp` in milliseconds; `connections` is how many may be open at a time
  * @returns {Promise<({ server: string, values: Record<string, number[]> } | { server: string, failed: string })[]>}
  */
-export async function contest(workload, servers, { rounds, window, connections, onStep = () => {} }) {
+export async function contest(workload, servers, { rounds, window, warmUp, connections, onStep = () => {} }) {
   const isIdle = workload.kind === 'idle';
   const atATime = Math.floor(connections / workload.parameters.connections);
   // Where each has its own, they stay open from round to round.
   const keep = atATime >= servers.length;
   const Contender = isIdle ? Idle : Busy;
-  const contenders = servers.map((server) => new Contender(server, workload, window * workload.weight, keep));
+  const times = { window: window * workload.weight, warmUp };
+  const contenders = servers.map((server) => new Contender(server, workload, times, keep));
   // Memory is the same whatever else goes on.
   const together = isIdle ? Math.max(1, Math.min(IDLE_TOGETHER, atATime)) : 1;
   try {
@@ -59,10 +60,11 @@ class Contender {
   #values = new Map();
   #process = null;
 
-  constructor(server, workload, window, keep) {
+  constructor(server, workload, { window, warmUp }, keep) {
     this.server = server;
     this.workload = workload;
     this.window = window;
+    this.warmUp = warmUp;
     this.keep = keep;
   }
 
@@ -157,7 +159,7 @@ class Busy extends Contender {
     this.#load = new LOADS[kind](this.target, options);
     await this.#load.connect();
     // Also where the rate is fixed it is as fast as it goes: code is compiled by how often it runs.
-    await this.#load.run(warmUp(this.window));
+    await this.#load.run(this.warmUp);
     if (rate === undefined) return;
     await this.#disconnect();
     this.#load = new LOADS[kind](this.target, { ...options, rate });

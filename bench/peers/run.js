@@ -2,7 +2,7 @@
 
 import { contest } from './contest.js';
 import { fileLimit, machine, takeLoadCore } from './machine.js';
-import { Pace, plan, roundsOf } from './plan.js';
+import { Pace, plan, roundsOf, warmUpOf } from './plan.js';
 import { clock, inShort, Progress } from './progress.js';
 import { takesPart } from './workloads.js';
 
@@ -17,7 +17,7 @@ const OTHER_FILES = 200;
  * @param {import('./catalogue.js').Server[]} options.servers
  * @param {object[]} options.absent
  * @param {import('./workloads.js').Workload[]} options.workloads
- * @param {{ rounds: number, budget: number, least: number, most: number }} options.limits
+ * @param {{ rounds: number, budget: number, least: number, most: number, warmUp: number }} options.limits
  * @param {Progress} options.progress
  * @param {(report: object) => void} options.save is called after each workload, with what there is by then
  * @returns {Promise<object>} the report
@@ -30,6 +30,7 @@ export async function run({ command, quick, baseline, servers, absent, workloads
     seconds: 0,
     quick,
     rounds: limits.rounds,
+    warmUp: limits.warmUp,
     machine: machine(),
     baseline,
     servers: servers.map(({ id, name, version, runtime, ours, ceiling, note }) => {
@@ -57,13 +58,14 @@ export async function run({ command, quick, baseline, servers, absent, workloads
     const results = await contest(workload, taking, {
       rounds: limits.rounds,
       window,
+      warmUp: warmUpOf(workload, limits.warmUp),
       connections,
       onStep() {
         step++;
         show();
       },
     });
-    pace.add(workload, servers, limits.rounds, window, progress.elapsed - started);
+    pace.add(workload, servers, limits, window, progress.elapsed - started);
     const done = describe(workload, window, results);
     report.workloads.push(done);
     report.seconds = Math.round(progress.elapsed / 1000);

@@ -10,6 +10,8 @@ export interface Report {
   readonly seconds: number;
   readonly quick: boolean;
   readonly rounds: number;
+  /** For how many milliseconds at least a server was loaded before it was measured. */
+  readonly warmUp?: number;
   readonly machine: Machine;
   /** The id of the server that the others are compared with. */
   readonly baseline: string;

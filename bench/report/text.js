@@ -46,7 +46,7 @@ export function title({ servers }) {
  * @param {import('./index.js').Report} report
  * @returns {[string, string][]} names and values
  */
-export function facts({ command, started, seconds, quick, rounds, machine = {}, workloads }) {
+export function facts({ command, started, seconds, quick, rounds, warmUp, machine = {}, workloads }) {
   const { cpu = 'unknown', cores, memory, os, arch, pinned } = machine;
   const hardware = [cpu, cores === undefined ? null : `${cores} ${cores === 1 ? 'core' : 'cores'}`];
   if (memory !== undefined) hardware.push(`${plainQuantity(memory, 'B')} of memory`);
@@ -57,7 +57,8 @@ export function facts({ command, started, seconds, quick, rounds, machine = {}, 
     ['Started', started === undefined ? 'not told' : date(started)],
   ];
   if (seconds !== undefined) found.push(['Took', duration(seconds)]);
-  found.push(['Rounds', `${rounds ?? 'unknown'}, all servers in turns in each`]);
+  const warm = warmUp === undefined ? '' : `, after a warm-up of at least ${warmUp} ms each`;
+  found.push(['Rounds', `${rounds ?? 'unknown'}, all servers in turns in each${warm}`]);
   found.push(['Workloads', String(workloads.length)]);
   if (pinned !== undefined) {
     found.push([

@@ -100,8 +100,8 @@ describe('the plan', () => {
     expect(pace.slowness).toBe(1);
     const [first, ...rest] = full;
     const { window, total } = plan([first], servers, { ...FULL, least: 300, most: 300 });
-    const fixed = total - plan([first], servers, { ...FULL, least: 0, most: 0 }).total;
-    pace.add(first, servers, FULL.rounds, window, fixed + 2 * (total - fixed));
+    const fixed = plan([first], servers, { ...FULL, least: 0, most: 0, warmUp: 0 }).total;
+    pace.add(first, servers, FULL, window, total + fixed);
     expect(pace.slowness).toBeCloseTo(2);
     const left = { ...FULL, budget: FULL.budget - total };
     const slow = plan(rest, servers, left, pace.slowness);
