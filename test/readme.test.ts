@@ -2,7 +2,7 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -113,6 +113,25 @@ describe('README', () => {
     const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
     const named = [...readme.matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name);
     expect(named.filter((name) => name !== undefined && !(name in scripts))).toEqual([]);
+  });
+
+  test('measures nothing that no report has', () => {
+    const [, measured = ''] = readme.split('\n## Measured\n');
+    const [section] = measured.split('\n## ');
+    const rows = (text: string) =>
+      text
+        .split('\n')
+        .map((line) => line.trim().replace(/\s+/g, ' '))
+        .filter((line) => line.startsWith('|') && !/^[|:\- ]+$/.test(line));
+    const reports = 'docs/benchmarks';
+    const files = readdirSync(reports).filter((file) => file.endsWith('.md'));
+    const reported = new Set(files.flatMap((file) => rows(readFileSync(join(reports, file), 'utf8'))));
+    const claims = rows(section);
+    expect(claims.length).toBeGreaterThan(10);
+    expect(claims.filter((row) => !reported.has(row))).toEqual([]);
+    // Sentences say what rows mean, and have no figures of their own.
+    expect(section.replace(/^\|.*$/gm, '').match(/\d(?:\.\d+)? ?(?:x|×|%|µs|ns|ms|times)(?!\w)/g) ?? []).toEqual([]);
+    for (const file of files) expect(readme).toContain(`${reports}/${file}`);
   });
 
   test('the clients', async () => {
