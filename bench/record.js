@@ -10,7 +10,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 
-const FOLDER = join(import.meta.dirname, '..', 'docs', 'benchmarks');
+const ROOT = join(import.meta.dirname, '..');
+const FOLDER = join(ROOT, 'docs', 'benchmarks');
 
 const REPORTS = {
   receive: { title: 'Receiving frames', script: 'bench', args: ['receive'] },
@@ -33,7 +34,7 @@ if (unknown !== undefined) {
 /** Runs a script of package.json, shows what it prints, and returns it. */
 async function output(script, args) {
   const child = spawn('npm', ['run', '--silent', script, '--', ...args], {
-    cwd: join(import.meta.dirname, '..'),
+    cwd: ROOT,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let printed = '';
@@ -58,8 +59,11 @@ for (const name of wanted.length > 0 ? wanted : Object.keys(REPORTS)) {
     `${process.platform} ${release()}`,
     `Node.js ${process.version}`,
   ].join(', ');
-  // What the build says is not of the benchmark.
-  const body = printed.replace(/^(?:millrace: |> ).*\n+/gm, '').trim();
+  // What the build says is not of the benchmark, and where this clone lies is nobody's business.
+  const body = printed
+    .replace(/^(?:millrace: |> ).*\n+/gm, '')
+    .replaceAll(join(ROOT, '/'), '')
+    .trim();
   const head = `# ${title}\n\n\`${command}\`, ${new Date().toISOString().slice(0, 10)}, on ${machine}.\n`;
   writeFileSync(join(FOLDER, `${name}.md`), `${head}\n${body}\n`);
 }
