@@ -22,7 +22,6 @@ const rounds = Number(options.rounds ?? (quick ? 1 : 5));
 const seconds = quick ? 0.2 : 1;
 const count = quick ? 200 : 1000;
 
-const SERVER = { file: 'http2.js', env: {} };
 const WAYS = [
   { name: 'HTTP/1.1, a connection each', http2: false },
   { name: 'HTTP/2, one session', http2: true },
@@ -34,13 +33,13 @@ const WORKLOADS = [
 ];
 const FIGURES = ['rss', 'heapUsed', 'external', 'arrayBuffers'];
 
-const startServer = ({ name }) => start({ ...SERVER, name }, { BENCH_TLS: '1' });
+const startServer = ({ name }) => start({ name, file: 'http2.js', env: {} });
 
 /** Bytes a WebSocket, each used once. */
 async function memoryOf(way) {
   const server = await startServer(way);
   const before = await server.memory();
-  const load = new EchoLoad(server.port, { connections: count, inFlight: 1, size: 1024, tls: true, http2: way.http2 });
+  const load = new EchoLoad(server.port, { connections: count, inFlight: 1, size: 1024, http2: way.http2 });
   await load.connect();
   await load.run(0);
   const after = await server.memory();
@@ -70,7 +69,7 @@ async function printCpu(workload) {
   try {
     for (const way of WAYS) servers.push(await startServer(way));
     const http2 = new Map(servers.map(({ port }, i) => [port, WAYS[i].http2]));
-    const makeLoad = (port) => new EchoLoad(port, { ...workload, tls: true, http2: http2.get(port) });
+    const makeLoad = (port) => new EchoLoad(port, { ...workload, http2: http2.get(port) });
     const results = await contest(servers, rounds, seconds * 1000, makeLoad);
     const { connections, inFlight, size } = workload;
     console.log(`${connections} WebSockets, ${inFlight} in flight each, ${bytes(size)} binary\n`);

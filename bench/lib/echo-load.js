@@ -1,11 +1,11 @@
 /**
- * A load of echoes over bare sockets. Frames are made once and sent as they are; what comes back is counted by its
+ * A load of echoes over TLS. Frames are made once and sent as they are; what comes back is counted by its
  * bytes and compared with what must come, so the client costs little beside its system calls and still notices a
  * server that drops, repeats or changes anything.
  */
 
 import { randomBytes } from 'node:crypto';
-import { BINARY, frame, payloads, TEXT } from './frames.js';
+import { frame } from './frames.js';
 import { Load } from './load.js';
 import { H2Way, h1Way } from './ways.js';
 
@@ -14,20 +14,19 @@ export class EchoLoad extends Load {
 
   /**
    * @param {number} port on the loopback address
-   * @param {{ connections: number, inFlight: number, size: number, text?: boolean, tls?: boolean, http2?: boolean }} workload
-   *   with `http2` all go over one session, with TLS
+   * @param {{ connections: number, inFlight: number, size: number, http2?: boolean }} workload with
+   *   `http2` all go over one session
    */
-  constructor(port, { connections, inFlight, size, text = false, tls = false, http2 = false }) {
+  constructor(port, { connections, inFlight, size, http2 = false }) {
     super();
-    const payload = text ? payloads.ascii(size) : randomBytes(size);
-    const opcode = text ? TEXT : BINARY;
-    const masked = Buffer.from(frame(payload, { opcode }));
-    const echoed = Buffer.from(frame(payload, { opcode, key: null }));
+    const payload = randomBytes(size);
+    const masked = Buffer.from(frame(payload));
+    const echoed = Buffer.from(frame(payload, { key: null }));
     // Sent and expected in a row, so that any number of frames is one slice.
     const requests = Buffer.concat(Array(inFlight).fill(masked));
     const responses = Buffer.concat(Array(inFlight + 1).fill(echoed));
     this.#session = http2 ? new H2Way(port) : null;
-    const open = this.#session === null ? () => h1Way(port, tls) : () => this.#session.open();
+    const open = this.#session === null ? () => h1Way(port) : () => this.#session.open();
     for (let i = 0; i < connections; i++) {
       const bytes = { requests, responses, sent: masked.length, back: echoed.length };
       this.clients.push(new Client({ inFlight, open, ...bytes }));

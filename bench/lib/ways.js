@@ -3,13 +3,11 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectHttp2 } from 'node:http2';
-import { connect } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect } from 'node:tls';
 
-/** A WebSocket on a connection of its own. */
-export async function h1Way(port, tls) {
-  const address = { port, host: '127.0.0.1', noDelay: true };
-  const socket = tls ? connectTls({ ...address, rejectUnauthorized: false }) : connect(address);
+/** A WebSocket on a connection of its own, with TLS. */
+export async function h1Way(port) {
+  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false }).setNoDelay();
   const key = randomBytes(16).toString('base64');
   socket.write(
     `GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +

@@ -1,22 +1,12 @@
-/** An echo server on `ws`. */
+/** An echo server on `ws` that compresses everything. */
 
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
 import { WebSocketServer } from 'ws';
 import { serveBenchmark } from './control.js';
-import { tlsFiles } from './tls.js';
 
-const http =
-  tlsFiles === null
-    ? createServer()
-    : createTlsServer({ key: readFileSync(tlsFiles.key), cert: readFileSync(tlsFiles.cert) });
-const perMessageDeflate = process.env.BENCH_DEFLATE === undefined ? false : { threshold: 0 };
-const server = new WebSocketServer({ server: http, perMessageDeflate });
+const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: { threshold: 0 } });
 server.on('connection', (ws) => {
   ws.on('message', (data, isBinary) => ws.send(data, { binary: isBinary }));
 });
-http.listen(0, '127.0.0.1');
-await once(http, 'listening');
-serveBenchmark(http.address().port);
+await once(server, 'listening');
+serveBenchmark(server.address().port);

@@ -10,6 +10,21 @@ function beforeTurnEnd(callback: () => void): void {
   askEarly({ onTurnEnd: callback });
 }
 
+/** What is thrown meanwhile and caught by nobody. */
+async function thrownIn(work: () => Promise<void>): Promise<unknown[]> {
+  const thrown: unknown[] = [];
+  const listeners = process.listeners('uncaughtException');
+  process.removeAllListeners('uncaughtException');
+  process.on('uncaughtException', (error) => thrown.push(error));
+  try {
+    await work();
+  } finally {
+    process.removeAllListeners('uncaughtException');
+    for (const listener of listeners) process.on('uncaughtException', listener);
+  }
+  return thrown;
+}
+
 describe('atTurnEnd', () => {
   test('calls back when the turn ends, after its promises, in the order of asking', async () => {
     const calls: string[] = [];
@@ -51,24 +66,15 @@ describe('atTurnEnd', () => {
   });
 
   test('what one throws costs the others nothing', async () => {
-    const thrown: unknown[] = [];
-    const listeners = process.listeners('uncaughtException');
-    process.removeAllListeners('uncaughtException');
-    process.on('uncaughtException', (error) => thrown.push(error));
-    try {
-      const calls: string[] = [];
-      atTurnEnd(() => calls.push('before'));
-      atTurnEnd(() => {
-        throw new Error('as asked');
-      });
-      atTurnEnd(() => calls.push('after'));
-      await turns(3);
-      expect(calls).toEqual(['before', 'after']);
-      expect(thrown).toMatchObject([{ message: 'as asked' }]);
-    } finally {
-      process.removeAllListeners('uncaughtException');
-      for (const listener of listeners) process.on('uncaughtException', listener);
-    }
+    const calls: string[] = [];
+    atTurnEnd(() => calls.push('before'));
+    atTurnEnd(() => {
+      throw new Error('as asked');
+    });
+    atTurnEnd(() => calls.push('after'));
+    const thrown = await thrownIn(() => turns(3));
+    expect(calls).toEqual(['before', 'after']);
+    expect(thrown).toMatchObject([{ message: 'as asked' }]);
   });
 
   test('leaves nothing behind', async () => {
@@ -104,23 +110,14 @@ describe('beforeTurnEnd', () => {
   });
 
   test('what one throws costs the others nothing', async () => {
-    const thrown: unknown[] = [];
-    const listeners = process.listeners('uncaughtException');
-    process.removeAllListeners('uncaughtException');
-    process.on('uncaughtException', (error) => thrown.push(error));
-    try {
-      const calls: string[] = [];
-      atTurnEnd(() => calls.push('last'));
-      beforeTurnEnd(() => {
-        throw new Error('as asked');
-      });
-      beforeTurnEnd(() => calls.push('early'));
-      await turns(4);
-      expect(calls).toEqual(['early', 'last']);
-      expect(thrown).toMatchObject([{ message: 'as asked' }]);
-    } finally {
-      process.removeAllListeners('uncaughtException');
-      for (const listener of listeners) process.on('uncaughtException', listener);
-    }
+    const calls: string[] = [];
+    atTurnEnd(() => calls.push('last'));
+    beforeTurnEnd(() => {
+      throw new Error('as asked');
+    });
+    beforeTurnEnd(() => calls.push('early'));
+    const thrown = await thrownIn(() => turns(4));
+    expect(calls).toEqual(['early', 'last']);
+    expect(thrown).toMatchObject([{ message: 'as asked' }]);
   });
 });

@@ -39,14 +39,10 @@ export class Subscription {
     this.#messages = log.messages;
   }
 
-  /**
-   * Queues what is in the log and was not given yet.
-   *
-   * @param last whether nothing more comes in this turn
-   */
-  deliver(last = false): void {
+  /** Queues what is in the log and was not given yet. */
+  deliver(): void {
     const frames = this.take();
-    if (frames !== null) this.link.sendFrames(frames, last);
+    if (frames !== null) this.link.sendFrames(frames);
   }
 
   /** What is in the log and was not given yet, which it then was. */

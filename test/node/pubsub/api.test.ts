@@ -1,21 +1,9 @@
 /** What can be done with topics, and what is refused. */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { connect, LocalProtocolError, type Peer, type ServeOptions } from '../../../src/node/index.js';
+import { connect, type Peer, type ServeOptions } from '../../../src/node/index.js';
 import { atEnd, closeFrame, frame, RawClient, start, turns, until } from '../support.js';
-import { hub, received, receivedBy } from './support.js';
-
-/** The code of the LocalProtocolError that is thrown. */
-function codeOf(run: () => unknown): unknown {
-  try {
-    run();
-  } catch (error) {
-    if (!(error instanceof LocalProtocolError)) throw error;
-    return error.code;
-  }
-  return null;
-}
+import { codeOf, hub, received, receivedBy } from './support.js';
 
 describe('subscribe and unsubscribe', () => {
   test('tell whether they have changed anything', async () => {
@@ -265,8 +253,12 @@ describe('publish', () => {
   test('from timers, promises, ticks and immediates', async () => {
     const { peers, clients, server } = await hub(1);
     peers[0].subscribe('t');
-    setTimeout(() => server.publish('t', 'timer'), 1);
-    await sleep(3);
+    await new Promise<void>((resolve) => {
+      setTimeout(() => {
+        server.publish('t', 'timer');
+        resolve();
+      }, 1);
+    });
     await Promise.resolve().then(() => server.publish('t', 'promise'));
     process.nextTick(() => server.publish('t', 'tick'));
     await received(clients[0], 3);

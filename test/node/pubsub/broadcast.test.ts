@@ -1,20 +1,10 @@
 /** One message to connections that somebody else has gathered. */
 
 import { describe, expect, test } from 'vitest';
-import { broadcast, connect, LocalProtocolError, type Peer } from '../../../src/node/index.js';
+import { broadcast, connect, type Peer } from '../../../src/node/index.js';
 import { atEnd, noise, start, turns, until } from '../support.js';
 import { SlowBlob } from '../support-peer.js';
-import { hub, received, receivedBy } from './support.js';
-
-function codeOf(run: () => unknown): unknown {
-  try {
-    run();
-  } catch (error) {
-    if (!(error instanceof LocalProtocolError)) throw error;
-    return error.code;
-  }
-  return null;
-}
+import { codeOf, hub, received, receivedBy } from './support.js';
 
 describe('broadcast', () => {
   test('to lists, sets, generators and what a server has', async () => {

@@ -1,6 +1,6 @@
 /** What the tests of pub/sub share: a server with connections at hand, and their clients. */
 
-import type { Peer, ServeOptions, Server } from '../../../src/node/index.js';
+import { LocalProtocolError, type Peer, type ServeOptions, type Server } from '../../../src/node/index.js';
 import { type Log, RawClient, recording, start, until } from '../support.js';
 
 export interface Hub {
@@ -57,4 +57,15 @@ export async function receivedBy({ peers, clients }: Pick<Hub, 'peers' | 'client
     all.push((await received(client, 0)).filter((text) => text !== last));
   }
   return all;
+}
+
+/** The code of the LocalProtocolError that is thrown. */
+export function codeOf(run: () => unknown): unknown {
+  try {
+    run();
+  } catch (error) {
+    if (!(error instanceof LocalProtocolError)) throw error;
+    return error.code;
+  }
+  return null;
 }
