@@ -10,7 +10,8 @@ export default defineConfig({
     pool: 'forks',
     // Many tests wait for other processes: two at a time are faster on two cores than the one that would be left.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // For what hangs: what waits has deadlines of its own.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

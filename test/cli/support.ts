@@ -18,7 +18,7 @@ if (!existsSync(command)) throw new Error('these tests run the built command: no
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
-  timeout = 15_000,
+  timeout = 60_000,
 ): Promise<Exclude<T, false | null | undefined>> {
   const deadline = Date.now() + timeout;
   for (;;) {

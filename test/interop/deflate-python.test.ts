@@ -153,7 +153,7 @@ describe.skipIf(missing !== null)(`python3-websockets${missing === null ? '' : `
       const client = await openClient(`ws://127.0.0.1:${port}/`, { perMessageDeflate: OURS, ...LIMITS });
       const sent = [...messagesOf(...SIZES), ...(name === 'connect' ? largest() : largest().slice(0, 1))];
       for (const message of sent) client.send(message);
-      await until(() => client.got.length === sent.length, 'the echoes', 20_000);
+      await until(() => client.got.length === sent.length, 'the echoes');
       for (const [i, message] of sent.entries()) expect(same(client.got[i], message), `message ${i}`).toBe(true);
     });
   });

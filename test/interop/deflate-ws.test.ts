@@ -51,7 +51,7 @@ function echoOfWs(options: PerMessageDeflateOptions = {}) {
 }
 
 async function checkEchoes(got: readonly unknown[], sent: readonly Message[], name = ''): Promise<void> {
-  await until(() => got.length >= sent.length, `${sent.length} echoes ${name}`, 20_000);
+  await until(() => got.length >= sent.length, `${sent.length} echoes ${name}`);
   for (const [i, message] of sent.entries()) {
     expect(same(got[i], message), `${name}: message ${i} of ${message.length}`).toBe(true);
   }

@@ -104,7 +104,7 @@ describe.skipIf(missing !== null)(titled('python3-h2 and wsproto', missing), () 
         }
       }
       for (const message of said) client.send(message);
-      await until(() => client.got.length === said.length, 'the echoes', 20_000);
+      await until(() => client.got.length === said.length, 'the echoes');
       expect(said.filter((message, i) => !Buffer.from(message).equals(Buffer.from(client.got[i])))).toEqual([]);
       client.send('fragment');
       client.send('pieces');

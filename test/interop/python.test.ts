@@ -84,7 +84,7 @@ describe.skipIf(missing !== null)(`python3-websockets${missing === null ? '' : `
         const data = noise(size, size + 1);
         const texts = ['a', 'é', '語', '😀'].map((c) => c.repeat(Math.floor(size / Buffer.byteLength(c))));
         client.send(new BytesMessage(data), ...texts.map((text) => new TextMessage(text)));
-        const got = (await client.count(count + 5, 15_000)).slice(count);
+        const got = (await client.count(count + 5)).slice(count);
         count += 5;
         expect(got[0].type === 'bytes' && got[0].data.equals(data), `${size} bytes`).toBe(true);
         for (const [i, text] of texts.entries()) expect(got[i + 1].data === text, `text ${i} of ${size}`).toBe(true);

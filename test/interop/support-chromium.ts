@@ -275,9 +275,12 @@ async function devtoolsUrl(child: ChildProcess): Promise<string> {
   child.once('error', (error) => {
     failure = error;
   });
-  return until('Chromium starts', () => {
-    if (failure !== null || child.exitCode !== null) throw failure ?? new Error(`Chromium did not start:\n${output}`);
+  const started = () => {
+    if (failure !== null || child.exitCode !== null) throw failure ?? new Error('Chromium ended');
     return /DevTools listening on (ws:\S+)/.exec(output)?.[1];
+  };
+  return until('Chromium starts', started, 100_000).catch((error: unknown) => {
+    throw new Error(`${error instanceof Error ? error.message : error}; it said:\n${output}`);
   });
 }
 

@@ -79,7 +79,7 @@ export async function startProgram(
     });
   };
   knock();
-  await until(() => listens || over, `${path} to listen`, 15_000).catch((error: unknown) => {
+  await until(() => listens || over, `${path} to listen`).catch((error: unknown) => {
     throw new Error(`${error}\n${output}`);
   });
   if (over) throw new Error(`${path} ended: ${output}`);

@@ -175,7 +175,7 @@ export class ZlibPeer {
     this.socket.write(this.#frame(opcode, Buffer.from(payload as string), fin, rsv));
   }
 
-  async count(messages: number, patience = 20_000): Promise<readonly ZlibMessage[]> {
+  async count(messages: number, patience?: number): Promise<readonly ZlibMessage[]> {
     const isOver = () => this.failure !== null || this.closeCode !== null || this.socket.destroyed;
     await until(() => this.received.length >= messages || isOver(), `message ${messages}`, patience);
     // What came before a Close may still be decompressed.

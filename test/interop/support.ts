@@ -177,7 +177,7 @@ export class PythonProcess {
   /** The first line with this field. */
   async line(field: string): Promise<Record<string, unknown>> {
     const find = () => this.lines.find((line) => field in line);
-    await until(() => find() !== undefined || this.#over, `a line with ${field}`, 15_000);
+    await until(() => find() !== undefined || this.#over, `a line with ${field}`);
     const found = find();
     if (found === undefined) throw new Error(`no line with ${field}: ${this.#stderr}`);
     return found;
@@ -185,7 +185,7 @@ export class PythonProcess {
 
   /** Waits for the script to end by itself. @returns its lines */
   async exit(): Promise<Record<string, unknown>[]> {
-    const code = await within(this.#exited.promise, 'Python to end', 20_000);
+    const code = await within(this.#exited.promise, 'Python to end');
     if (code !== 0) throw new Error(`Python ended with ${code}: ${this.#stderr}`);
     return this.lines;
   }

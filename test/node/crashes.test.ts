@@ -503,7 +503,7 @@ describe('drain', () => {
     });
     const client = await openBad(server);
     client.write(frame(1, 'begin'));
-    await until(() => client.texts().includes('end'), 'the last message', 15_000);
+    await until(() => client.texts().includes('end'), 'the last message');
     expect([drains, deepest, last]).toEqual([count, 1, true]);
     expect(fullest).toBeLessThanOrEqual(16 * 1024);
     expect(client.frames).toHaveLength(count + 1);

@@ -57,7 +57,7 @@ test('a thousand answers of 200 KiB to one packet: no overflow of the stack, a d
   client.write(request());
   await until(() => server.size === 1);
   client.write(concat(...Array.from({ length: count }, () => frame(1, 'x'))));
-  await until(() => calls.length === 2 * count, 'all answers', 20_000);
+  await until(() => calls.length === 2 * count, 'all answers');
   await until(() => client.received() > count * answer.length);
   // Each message has its drain before the next.
   expect(calls.every((call, i) => call === (i % 2 === 0 ? 'message' : 'drain'))).toBe(true);
@@ -127,7 +127,7 @@ describe('drain', () => {
     };
     setImmediate(immediate);
     fill(peer);
-    await until(() => left < 0, 'the last drain', 20_000);
+    await until(() => left < 0, 'the last drain');
     expect(Math.max(...perTurn.values())).toBeLessThanOrEqual(2);
     expect(peer.messagesSent).toBe(1000);
   });

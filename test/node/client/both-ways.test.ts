@@ -18,7 +18,7 @@ test('echoes of what is sent without waiting come back: handlers', async () => {
   });
   atEnd(() => ws.terminate());
   for (let i = 0; i < 8; i++) ws.send(new Uint8Array(SIZE));
-  await until(() => got === 8 * SIZE, 'every echo', 20_000);
+  await until(() => got === 8 * SIZE, 'every echo');
 });
 
 test('echoes of what is sent without waiting come back: streams', async () => {

@@ -401,7 +401,7 @@ describe('WebSocketStream', () => {
     }, 'the writer to be held');
     expect(written).toBeLessThan(total / 2);
     gate.resolve();
-    await within(writing, 'the rest', 20_000);
+    await within(writing, 'the rest');
     expect(got.map((data, i) => data === hex(MiB, i + 1))).toEqual(Array(total).fill(true));
   });
 });

@@ -10,8 +10,7 @@ import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { LocalProtocolError, RemoteProtocolError } from '../../../src/core/index.js';
 import { connect } from '../../../src/node/client/connect.js';
-import { wheel } from '../../../src/node/wheel.js';
-import { deferred, start, until, within } from '../support.js';
+import { deferred, onDeadlines, start, until, within } from '../support.js';
 import {
   accepting,
   answering,
@@ -409,24 +408,19 @@ describe('time and giving up', () => {
       listeners--;
       remove(...args);
     };
-    const set = wheel.set.bind(wheel);
     const armed = new Set<object>();
-    wheel.set = (entry, deadline) => {
+    onDeadlines((entry, deadline) => {
       if (deadline === null || deadline === Number.POSITIVE_INFINITY) armed.delete(entry);
       else armed.add(entry);
-      set(entry, deadline);
-    };
-    try {
-      await refusal('ws://127.0.0.1:1/', { signal });
-      await refusal(url(await says('HTTP/1.1 404 x\r\n\r\n')), { signal });
-      await refusal(url(await says('garbage\r\n')), { signal });
-      const server = await start();
-      await open(url(server.port), { signal, pingInterval: Number.POSITIVE_INFINITY });
-      expect(listeners).toBe(0);
-      expect([...armed].filter((entry) => entry.constructor.name === 'Dial')).toEqual([]);
-    } finally {
-      wheel.set = set;
-    }
+      return deadline;
+    });
+    await refusal('ws://127.0.0.1:1/', { signal });
+    await refusal(url(await says('HTTP/1.1 404 x\r\n\r\n')), { signal });
+    await refusal(url(await says('garbage\r\n')), { signal });
+    const server = await start();
+    await open(url(server.port), { signal, pingInterval: Number.POSITIVE_INFINITY });
+    expect(listeners).toBe(0);
+    expect([...armed].filter((entry) => entry.constructor.name === 'Dial')).toEqual([]);
   });
 });
 

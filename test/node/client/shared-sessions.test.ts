@@ -205,7 +205,7 @@ describe('when a session is closed', () => {
     peer.close();
     await until(() => server.size === 0);
     const begun = performance.now();
-    await until(() => living().length === 0, 'the session to be closed', 9000);
+    await until(() => living().length === 0, 'the session to be closed');
     expect(performance.now() - begun).toBeGreaterThan(900);
   });
 

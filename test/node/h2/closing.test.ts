@@ -23,7 +23,7 @@ const resources = () => process.getActiveResourcesInfo().filter((name) => /HTTP2
 async function promptly(closing: Promise<void>): Promise<void> {
   const begun = performance.now();
   await within(closing, 'the server to be closed');
-  expect(performance.now() - begun).toBeLessThan(2000);
+  expect(performance.now() - begun).toBeLessThan(20_000);
 }
 
 describe('close', () => {
@@ -38,7 +38,7 @@ describe('close', () => {
     const session = await openSession(server.port);
     const client = await H2Client.open(session);
     for (const peer of server.connections()) peer.send('last words');
-    const closing = server.close({ timeout: 20_000 });
+    const closing = server.close({ timeout: 60_000 });
     expect(await client.closeCode()).toEqual([1001, '']);
     expect(client.texts).toEqual(['last words']);
     const goaway = await frames.frame(GOAWAY);
@@ -76,7 +76,7 @@ describe('close', () => {
     for (const session of [fresh, used]) session.on('goaway', (code) => codes.push(code));
     const page = used.request({ ':path': '/' }).resume();
     await until(() => page.closed);
-    await promptly(server.close({ timeout: 20_000 }));
+    await promptly(server.close({ timeout: 60_000 }));
     await until(() => fresh.destroyed && used.destroyed);
     expect(codes).toEqual([NO_ERROR, NO_ERROR]);
   });
@@ -96,7 +96,7 @@ describe('close', () => {
       atEnd(() => socket.destroy());
     }
     await until(() => sessions.server.length === 1);
-    await promptly(server.close({ timeout: 20_000 }));
+    await promptly(server.close({ timeout: 60_000 }));
     for (const socket of [silent, tls]) socket.resume();
     await until(() => silent.closed && tls.closed);
   });
@@ -109,7 +109,7 @@ describe('close', () => {
     atEnd(() => tls.destroy());
     await until(() => held());
     const other = await H2Client.open(await openSession(server.port));
-    const closing = server.close({ timeout: 20_000 });
+    const closing = server.close({ timeout: 60_000 });
     release();
     await until(() => tls.destroyed || tls.closed);
     other.write(closeFrame(1001));
@@ -127,7 +127,7 @@ describe('close', () => {
     });
     const pending = answer('2.0', server.port);
     const signal = await asked.promise;
-    const closing = server.close({ timeout: 20_000 });
+    const closing = server.close({ timeout: 60_000 });
     const client = await (await pending).finished();
     expect([client.status, signal.aborted, log]).toEqual([503, true, []]);
     await promptly(closing);
@@ -161,7 +161,7 @@ describe('close', () => {
       body += chunk;
     });
     await until(() => body === 'first ');
-    const closing = server.close({ timeout: 20_000 });
+    const closing = server.close({ timeout: 60_000 });
     let isClosed = false;
     closing.then(() => {
       isClosed = true;

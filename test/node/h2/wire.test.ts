@@ -624,7 +624,7 @@ describe('the end of a session', () => {
     raw.resetAndDestroy();
     await until(() => log.at(-1)?.[0] === 'close');
     expect(log.at(-1)?.[1]).toBe(1006);
-    await until(() => held?.destroyed === true, 'the socket to be closed', 20_000);
+    await until(() => held?.destroyed === true, 'the socket to be closed');
   });
 
   test('while upgrade is pending: the signal is aborted', async () => {
