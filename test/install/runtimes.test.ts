@@ -57,7 +57,7 @@ describe.skipIf(target !== 'linux-x64')('on linux-x64 (skipped elsewhere: the ru
     ])('moves bytes in order: %s', async (kind, inUse) => {
       const file = join(inject('project'), 'transports.mjs');
       const env = { TRANSPORT: kind, CERTIFICATES: resolve('test/fixtures/tls') };
-      const { told, warnings } = (await tellOnceEnded(file, runtime, env, 50_000)) as Told;
+      const { told, warnings } = (await tellOnceEnded(file, runtime, env, 100_000)) as Told;
       const { 'the transport in use': found, ...others } = told;
       expect(found).toBe(inUse);
       expect(Object.entries(others).filter(([, result]) => result !== 'passed')).toEqual([]);

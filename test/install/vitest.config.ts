@@ -8,7 +8,7 @@ export default defineConfig({
     pool: 'forks',
     // Programs that keep a processor busy.
     maxConcurrency: 2,
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     // A runtime is 100 MB to fetch.
     hookTimeout: 300_000,
   },

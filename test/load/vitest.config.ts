@@ -8,7 +8,7 @@ export default defineConfig({
     include: ['test/load/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 120_000,
-    hookTimeout: 30_000,
+    testTimeout: 200_000,
+    hookTimeout: 200_000,
   },
 });

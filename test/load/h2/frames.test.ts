@@ -244,7 +244,7 @@ test('a session that is over does not keep its connection', async () => {
     }
     deafer.write(f.goAway(f.Code.NO_ERROR));
     // All of them are still open on this side.
-    await target.settled(({ resources }) => sockets(resources) <= before, 'their connections to be closed', 25_000);
+    await target.settled(({ resources }) => sockets(resources) <= before, 'their connections to be closed');
     for (const { socket } of peers) socket.destroy();
     await within(Promise.all(peers.map(({ closed }) => closed)), 'the end');
   });

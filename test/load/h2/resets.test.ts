@@ -96,7 +96,7 @@ async function pour(target: Target, { frames }: Way): Promise<void> {
 test.for([
   ['with TLS', false],
   ['without', true],
-] as const)('%s: the session ends, and nothing is left', { timeout: 110_000 }, async ([, h2c]) => {
+] as const)('%s: the session ends, and nothing is left', async ([, h2c]) => {
   const { cpu } = await attack({ ...(h2c ? {} : CALM), h2c, upgradeDelay: 200 }, async (target) => {
     for (const way of WAYS) {
       const before = await target.state();

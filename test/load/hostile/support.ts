@@ -26,6 +26,7 @@ import {
   until,
   within,
 } from '../../node/support.js';
+import { poll } from '../support/processes.js';
 
 export { closeFrame, concat, frame, noise, request, sleep, until, within };
 
@@ -134,14 +135,8 @@ export class Target {
   }
 
   /** Waits until what is asked for holds. */
-  async settled(condition: (state: State) => boolean, what: string, patience = 15_000): Promise<State> {
-    const end = performance.now() + patience;
-    for (;;) {
-      const state = await this.state();
-      if (condition(state)) return state;
-      if (performance.now() > end) throw new Error(`waited in vain for ${what}: ${JSON.stringify(state)}`);
-      await sleep(20);
-    }
+  settled(condition: (state: State) => boolean, what: string, patience?: number): Promise<State> {
+    return poll(what, () => this.state(), condition, patience);
   }
 
   /** Closes the server and lets go of the process, which then must end by itself. */
@@ -159,7 +154,7 @@ export class Target {
       // Who has died says so to whoever waits; the callback is for those who ask later.
       this.#child.send({ id, name, argument }, (error) => error && resolve(this.#died));
     });
-    return within(Promise.race([answer, this.#died]), `the server to answer '${name}'`, 30_000);
+    return within(Promise.race([answer, this.#died]), `the server to answer '${name}'`);
   }
 }
 
@@ -281,7 +276,7 @@ export class Witness {
   async end(): Promise<void> {
     const seen = this.#echoes;
     // The second from now was asked for after the attack.
-    const late = until(() => this.#echoes > seen + 1, 'an echo after the attack', 30_000);
+    const late = until(() => this.#echoes > seen + 1, 'an echo after the attack');
     late.catch(() => {});
     await Promise.race([late, this.#over]);
     this.#stopping = true;
@@ -309,7 +304,7 @@ export class Witness {
         this.#ws.once('message', (...echoed) => resolve(echoed as [Buffer, boolean]));
       });
       this.#ws.send(message);
-      const answer = await within(Promise.race([echo, this.#closed]), 'an echo', 30_000);
+      const answer = await within(Promise.race([echo, this.#closed]), 'an echo');
       if (typeof answer === 'number') throw new Error(`the well-behaved connection was closed with ${answer}`);
       const [data, isBinary] = answer;
       if (isBinary === isText || !data.equals(Buffer.from(message))) throw new Error(`echo ${number} is wrong`);
@@ -439,7 +434,7 @@ export class Attacker {
     poured.then(() => {
       over = true;
     });
-    await until(() => over || performance.now() - last > patience, 'the server to take or leave it', 30_000);
+    await until(() => over || performance.now() - last > patience, 'the server to take or leave it');
     done = true;
     return over ? 'poured' : 'stuck';
   }
@@ -476,7 +471,7 @@ export class Attacker {
   }
 
   /** Waits until something holds of what has come. */
-  async until(condition: () => boolean, what: string, patience = 15_000): Promise<void> {
+  async until(condition: () => boolean, what: string, patience?: number): Promise<void> {
     if (condition() || this.isClosed) return;
     const found = deferred();
     this.#waiting.push({ condition, found });

@@ -113,7 +113,7 @@ export async function poll<Result>(
   what: string,
   ask: () => Promise<Result>,
   holds: (result: Result) => boolean,
-  patience = 30_000,
+  patience = PATIENCE,
 ): Promise<Result> {
   const end = performance.now() + patience;
   for (;;) {

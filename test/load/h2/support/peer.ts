@@ -157,7 +157,7 @@ export class RawPeer {
   /** Connects, and sends preface and SETTINGS. */
   static async connect(port: number, options: PeerOptions = {}): Promise<RawPeer> {
     const peer = new RawPeer(port, options);
-    await within(peer.connected, 'a connection', 20_000);
+    await within(peer.connected, 'a connection');
     const { greet = true, settings: values = [] } = options;
     if (greet) peer.write(PREFACE, settings([[HEADER_TABLE_SIZE, 0], ...values]));
     return peer;
@@ -237,7 +237,7 @@ export class RawPeer {
   }
 
   /** Waits until something holds of what has come. */
-  async until(condition: () => boolean, what: string, patience = 20_000): Promise<void> {
+  async until(condition: () => boolean, what: string, patience?: number): Promise<void> {
     if (condition()) return;
     if (this.isClosed) throw new Error(`the connection is closed (${this.error?.code}, ${this.goAway}): ${what}`);
     const found = deferred();

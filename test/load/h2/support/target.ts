@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { ServeOptions } from '../../../../src/node/index.js';
 import { closeFrame, concat, frame, noise, until } from '../../../node/support.js';
-import { Child } from '../../support/processes.js';
+import { Child, poll } from '../../support/processes.js';
 import { Code, data, END_STREAM, rstStream } from './frames.js';
 import { RawPeer, type RawStream } from './peer.js';
 
@@ -109,14 +109,8 @@ export class Target {
   }
 
   /** Waits until what is asked for holds. */
-  async settled(condition: (state: State) => boolean, what: string, patience = 20_000): Promise<State> {
-    const end = performance.now() + patience;
-    for (;;) {
-      const state = await this.state();
-      if (condition(state)) return state;
-      if (performance.now() > end) throw new Error(`waited in vain for ${what}: ${JSON.stringify(state)}`);
-      await sleep(20);
-    }
+  settled(condition: (state: State) => boolean, what: string, patience?: number): Promise<State> {
+    return poll(what, () => this.state(), condition, patience);
   }
 
   /** Waits until nothing of any client is left. */
@@ -154,7 +148,7 @@ export interface AttackOptions extends TargetOptions {
  *   which closes with 1000
  */
 export async function attack(
-  { rss = RSS_MARGIN, cpu, patience, witnessPatience = 30_000, keeps = 'nothing', ...options }: AttackOptions,
+  { rss = RSS_MARGIN, cpu, patience, witnessPatience = 60_000, keeps = 'nothing', ...options }: AttackOptions,
   work: (target: Target) => Promise<void>,
 ): Promise<Report> {
   const target = await Target.start(options);
@@ -281,7 +275,7 @@ export class Witness {
   async end(): Promise<void> {
     const seen = this.#echoes;
     // The second from now was asked for after the attack.
-    const late = until(() => this.#echoes > seen + 1, 'an echo after the attack', 30_000);
+    const late = until(() => this.#echoes > seen + 1, 'an echo after the attack');
     late.catch(() => {});
     await Promise.race([late, this.#over]);
     this.#stopping = true;
@@ -304,7 +298,7 @@ export class Witness {
       const message = noise(1 + ((this.#echoes * 37) % 5000), this.#echoes);
       const sent = performance.now();
       this.#stream.send(frame(2, message));
-      await this.#peer.until(() => frames.length > 0 || this.#stream.isOver, 'an echo', 30_000);
+      await this.#peer.until(() => frames.length > 0 || this.#stream.isOver, 'an echo');
       const [echo] = frames.splice(0);
       if (echo === undefined || !echo.payload.equals(message)) throw new Error(`echo ${this.#echoes} is wrong`);
       this.slowest = Math.max(this.slowest, performance.now() - sent);
