@@ -1,17 +1,33 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
+/** Values in, values out, and nothing left in the process. */
+const core = ['test/core/**/*.test.ts', 'test/conformance/**/*.test.ts'];
+/** Beside peers of other makes, in the examples and under the load generator: what takes longest. */
+const outside = ['test/{bench,examples,interop}/**/*.test.ts', 'test/cli/load/**/*.test.ts'];
+
 export default defineConfig({
   // Vite leaves .cts files untransformed unless it is told.
   esbuild: { include: /\.(?:[cm]?ts|[jt]sx)$/ },
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/install/**', 'test/load/**'],
     pool: 'forks',
-    // Many tests wait for other processes: two at a time are faster on two cores than the one that would be left.
-    maxWorkers: Math.max(2, availableParallelism() - 1),
+    // Many tests wait for other processes, or for what happens elsewhere: one more than there are processors.
+    maxWorkers: availableParallelism() + 1,
     // For what hangs: what waits has deadlines of its own.
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    projects: [
+      // One process serves many files, which takes half the time.
+      { extends: true, test: { name: 'core', include: core, isolate: false } },
+      {
+        extends: true,
+        test: {
+          name: 'glue',
+          include: ['test/**/*.test.ts'],
+          exclude: [...core, ...outside, 'test/install/**', 'test/load/**'],
+        },
+      },
+      { extends: true, test: { name: 'outside', include: outside } },
+    ],
   },
 });

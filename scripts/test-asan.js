@@ -6,7 +6,7 @@
  */
 
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -19,7 +19,6 @@ import { cache, demand, fail, root, run } from './native/tools.js';
  * which binary is loaded and what is in it.
  */
 const TESTS = [
-  'test/kernels',
   'test/differential',
   'test/core/frames',
   'test/core/round-trip',
@@ -33,7 +32,9 @@ const TESTS = [
   'test/node/peer',
   'test/node/pressure',
 ];
-const ABOUT_THE_BINARY = ['test/kernels/index.test.ts', 'test/kernels/native.test.ts'];
+const KERNELS = readdirSync(join(root, 'test', 'kernels'))
+  .filter((name) => name.endsWith('.test.ts') && name !== 'index.test.ts' && name !== 'native.test.ts')
+  .map((name) => `test/kernels/${name}`);
 
 const SANITIZE = '-fsanitize=address,undefined -fno-sanitize-recover=all';
 const require = createRequire(import.meta.url);
@@ -110,8 +111,7 @@ run(process.execPath, [join(root, 'scripts', 'build.js'), 'typescript']);
 buildBoth();
 prove();
 const vitest = join(dirname(require.resolve('vitest/package.json')), 'vitest.mjs');
-const excluded = ABOUT_THE_BINARY.flatMap((file) => ['--exclude', file]);
-const { status } = spawnSync(process.execPath, [vitest, 'run', ...TESTS, ...excluded, ...process.argv.slice(2)], {
+const { status } = spawnSync(process.execPath, [vitest, 'run', ...KERNELS, ...TESTS, ...process.argv.slice(2)], {
   cwd: root,
   stdio: 'inherit',
   env: environment(addon, { MILLRACE_KERNELS: 'native' }),
