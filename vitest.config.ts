@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 
 /** Values in, values out, and nothing left in the process. */
 const core = ['test/core/**/*.test.ts', 'test/conformance/**/*.test.ts'];
+/** These put a module of their own in the place of another, for the whole process. */
+const mocking = ['test/core/frames/log.test.ts', 'test/core/{prepared,shared-random}.test.ts'];
 /** Beside peers of other makes, in the examples and under the load generator: what takes longest. */
 const outside = ['test/{bench,examples,interop}/**/*.test.ts', 'test/cli/load/**/*.test.ts'];
 
@@ -18,7 +20,8 @@ export default defineConfig({
     hookTimeout: 120_000,
     projects: [
       // One process serves many files, which takes half the time.
-      { extends: true, test: { name: 'core', include: core, isolate: false } },
+      { extends: true, test: { name: 'core', include: core, exclude: mocking, isolate: false } },
+      { extends: true, test: { name: 'core-mocked', include: mocking } },
       {
         extends: true,
         test: {

@@ -16,7 +16,10 @@ interface Python {
   readonly url: string;
   readonly lines: readonly Record<string, unknown>[];
   /** Sessions that were begun. */
-  sessions(): number;
+  /** Waits for the first line with this field. */
+  line(field: string): Promise<Record<string, unknown>>;
+  /** How many there were; what it prints may come behind what it sends, and is waited for. */
+  sessions(least: number): Promise<number>;
 }
 
 interface PythonOptions {
@@ -34,7 +37,12 @@ async function startPython({ isSecure = true, ...options }: PythonOptions = {}):
   return {
     url: `${isSecure ? 'wss' : 'ws'}://localhost:${port}`,
     lines: python.lines,
-    sessions: () => python.lines.filter(({ session }) => session === 'open').length,
+    line: (field) => python.line(field),
+    async sessions(least) {
+      const count = () => python.lines.filter(({ session }) => session === 'open').length;
+      await until(() => count() >= least, `${least} sessions`);
+      return count();
+    },
   };
 }
 
@@ -129,7 +137,7 @@ describe.skipIf(missing !== null)(titled('python3-h2 and wsproto', missing), () 
         { path: '/chat?x', ended: true },
         { path: '/other', ended: true },
       ]);
-      expect(python.sessions()).toBe(1);
+      expect(await python.sessions(1)).toBe(1);
     });
   });
 
@@ -137,7 +145,7 @@ describe.skipIf(missing !== null)(titled('python3-h2 and wsproto', missing), () 
     const python = await startPython();
     const headers = { 'X-Mixed': 'Case', cookie: 'a=1; b=2' };
     await open(`${python.url}/chat?x`, { protocols: ['a', 'b'], origin: 'https://localhost', headers });
-    const { request, ended } = (python.lines.find((line) => 'request' in line) ?? {}) as Record<string, unknown>;
+    const { request, ended } = await python.line('request');
     expect(ended).toBe(false);
     expect(request).toEqual([
       [':method', 'CONNECT'],
@@ -195,7 +203,7 @@ describe.skipIf(missing !== null)(titled('python3-h2 and wsproto', missing), () 
       expect(await echoes(other, 'still there')).toBe(true);
       const again = await open(`${python.url}/again`);
       expect(await echoes(again, 'too')).toBe(true);
-      expect(python.sessions()).toBe(1);
+      expect(await python.sessions(1)).toBe(1);
     },
   );
 
@@ -232,7 +240,7 @@ describe.skipIf(missing !== null)(titled('python3-h2 and wsproto', missing), () 
     expect(python.lines.filter(({ reset }) => reset !== undefined)).toEqual([{ path: '/nothing', reset: 8 }]);
     expect(await echoes(other, 'still there')).toBe(true);
     expect(await echoes(await open(`${python.url}/again`), 'too')).toBe(true);
-    expect(python.sessions()).toBe(2);
+    expect(await python.sessions(2)).toBe(2);
   });
 
   // nghttp2 has the session end, and node:http2 tells nobody: it reads no more, the end of the connection neither.
@@ -242,7 +250,7 @@ describe.skipIf(missing !== null)(titled('python3-h2 and wsproto', missing), () 
     const error = await refusal(`${python.url}/data-first`, { handshakeTimeout: 300 });
     expect(error.code).toBe('HANDSHAKE_TIMEOUT');
     expect(await echoes(await open(`${python.url}/again`), 'too')).toBe(true);
-    expect(python.sessions()).toBe(2);
+    expect(await python.sessions(2)).toBe(2);
     await until(() => other.ended !== null);
     expect(other.ended?.[0]).toBe(1006);
   });
@@ -274,7 +282,7 @@ describe.skipIf(missing !== null)(titled('python3-h2 and wsproto', missing), () 
     expect(client.faults).toHaveLength(faults);
     expect(await echoes(other, 'still there')).toBe(true);
     expect(await echoes(await open(`${python.url}/again`), 'too')).toBe(true);
-    expect(python.sessions()).toBe(1);
+    expect(await python.sessions(1)).toBe(1);
   });
 
   test('our terminate is RST_STREAM(CANCEL), and nothing for others', async () => {
@@ -298,9 +306,10 @@ describe.skipIf(missing !== null)(titled('python3-h2 and wsproto', missing), () 
     ]);
     expect(all.flatMap(({ faults }) => faults)).toEqual([]);
     expect(await echoes(await open(`${python.url}/again`), 'too')).toBe(true);
-    expect(python.sessions()).toBe(2);
-    const closes = python.lines.filter(({ code }) => code !== undefined).map(({ path, code }) => [path, code]);
-    expect(closes.sort()).toEqual([
+    expect(await python.sessions(2)).toBe(2);
+    const closes = () => python.lines.filter(({ code }) => code !== undefined).map(({ path, code }) => [path, code]);
+    await until(() => closes().length >= 2, 'both to be closed');
+    expect(closes().sort()).toEqual([
       ['/1', 1001],
       ['/2', 1001],
     ]);
@@ -319,17 +328,17 @@ describe.skipIf(missing !== null)(titled('python3-h2 and wsproto', missing), () 
         [1006, ''],
       ]);
       for (const { faults: found } of all) expect(found, command).toHaveLength(faults);
-      expect(python.sessions()).toBe(i + 1);
+      expect(await python.sessions(i + 1)).toBe(i + 1);
     }
     expect(await echoes(await open(`${python.url}/again`), 'too')).toBe(true);
-    expect(python.sessions()).toBe(3);
+    expect(await python.sessions(3)).toBe(3);
   });
 
   test('GOAWAY before a request was looked at: it is sent again, on another session', async () => {
     const python = await startPython();
     const client = await open(`${python.url}/goaway-before`);
     expect(await echoes(client, 'here')).toBe(true);
-    expect(python.sessions()).toBe(2);
+    expect(await python.sessions(2)).toBe(2);
   });
 
   test('a request that is refused is sent three times, and no more', async () => {
@@ -358,7 +367,7 @@ describe.skipIf(missing !== null)(titled('python3-h2 and wsproto', missing), () 
     const all = await Promise.all([1, 2, 3, 4, 5].map((i) => open(`${python.url}/${i}`)));
     const said = await Promise.all(all.map((client, i) => echoes(client, noise(size, i + 1))));
     expect(said).toEqual([true, true, true, true, true]);
-    expect(python.sessions()).toBe(sessions);
+    expect(await python.sessions(sessions)).toBe(sessions);
   });
 
   test('a session of the caller serves many, and stays', async () => {
@@ -373,6 +382,6 @@ describe.skipIf(missing !== null)(titled('python3-h2 and wsproto', missing), () 
       await until(() => all.every(({ ended }) => ended?.[0] === 1000));
     }
     expect(session.closed).toBe(false);
-    expect(python.sessions()).toBe(1);
+    expect(await python.sessions(1)).toBe(1);
   });
 });

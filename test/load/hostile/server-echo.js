@@ -8,6 +8,7 @@
  */
 
 import process from 'node:process';
+import { peakRss } from '../support/memory.js';
 
 const { setTimeout, clearTimeout, setInterval } = globalThis;
 
@@ -146,8 +147,7 @@ const orders = {
       await later(0);
     }
     const { rss, heapUsed, external } = process.memoryUsage();
-    const peakRss = process.resourceUsage().maxRSS * 1024;
-    const memory = { rss, peakRss, held: heapUsed + external };
+    const memory = { rss, peakRss: peakRss(), held: heapUsed + external };
     const report = { ...orders.state(), memory, mostQueued, closeCodes, ...faults };
     mostQueued = 0;
     return report;

@@ -3,9 +3,10 @@
  * ask for `/slow`, and tells what that costs.
  */
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { sendAll } from '../../../dist/kernels/index.js';
 import { serve } from '../../../dist/node/index.js';
+import { peakRss } from './memory.js';
 import { obey } from './orders.js';
 import { payloadOf } from './published.js';
 
@@ -22,17 +23,12 @@ let bufferedMost = 0;
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-function fromStatus(name) {
-  const [, kib] = new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(readFileSync('/proc/self/status', 'latin1')) ?? [];
-  return kib === undefined ? null : Number(kib) * 1024;
-}
-
 /** The most memory that the process has had since `forgetPeak`, where the system tells. */
 let sampled = 0;
 setInterval(() => {
   sampled = Math.max(sampled, process.memoryUsage.rss());
 }, SAMPLE_MS);
-const peak = () => Math.max(sampled, fromStatus('VmHWM') ?? 0);
+const peak = () => Math.max(sampled, peakRss());
 function forgetPeak() {
   sampled = 0;
   try {

@@ -12,6 +12,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http2';
 import { setImmediate as turn } from 'node:timers/promises';
 import { queryObjects } from 'node:v8';
+import { peakRss } from '../../support/memory.js';
 import { obey } from '../../support/orders.js';
 
 const { setTimeout, clearTimeout } = globalThis;
@@ -202,12 +203,11 @@ obey({
       await turn();
     }
     const { rss, heapUsed, external } = process.memoryUsage();
-    const peakRss = process.resourceUsage().maxRSS * 1024;
     const { user, system } = process.cpuUsage();
     const objects = Object.fromEntries(
       Object.entries(classes ?? {}).map(([name, made]) => [name, queryObjects(made, { format: 'count' })]),
     );
-    const memory = { rss, peakRss, held: heapUsed + external };
+    const memory = { rss, peakRss: peakRss(), held: heapUsed + external };
     const report = {
       ...state(),
       memory,
