@@ -58,8 +58,8 @@ export interface Published {
 /** The most bytes of one write: how far a Pong can be held up. */
 const WRITE_SIZE = 1024 * 1024;
 
-/** Where the views of one write are gathered; empty between two. */
-let gathered: Uint8Array[] = [];
+/** Where the views of one write are gathered; empty between two, and null during one, which may bring about another. */
+let gathered: Uint8Array[] | null = [];
 
 const HOLD_OWNER = 1;
 const HOLD_DRAIN = 2;
@@ -507,22 +507,20 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
 
   /** Writes a piece of the output; whether the system has taken it at once. */
   #write(): boolean {
-    const parts = gathered;
+    const parts = gathered ?? [];
+    gathered = null;
     try {
       this.#writing = this.connection.takeOutput(parts, WRITE_SIZE);
-      if (!this.#transport.write(parts)) {
-        gathered = [];
-        return false;
-      }
+      if (!this.#transport.write(parts)) return false;
     } catch (error) {
       // What was sent is not there any more, transferred to another thread say. The turn is that of others as well.
-      gathered = [];
       this.#fail(asError(error));
       this.destroy();
       return false;
     }
     // Emptied so, it keeps its memory for the next.
     while (parts.length > 0) parts.pop();
+    gathered = parts;
     return true;
   }
 
