@@ -290,6 +290,10 @@ export class HandleTransport implements Transport {
     return this.#socket?.destroyed ?? false;
   }
 
+  get isQuiet(): boolean {
+    return true;
+  }
+
   /** Asked for once: while the handle is held here it is not closed. */
   get socket(): number {
     if (this.#socket !== null) return -1;

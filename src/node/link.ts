@@ -175,7 +175,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
    * Sends frames that others are sent as well. Where they are too many and the policy is to refuse them, the owner is told
    * when the turn ends. No owner is called meanwhile.
    *
-   * @param last whether nothing more is to be sent in this turn, so that they are written at once
+   * @param last whether nothing more is to be sent in this turn, so that they are written at once where that calls nobody
    */
   sendFrames(frames: SharedFrames, last = false): void {
     if (!this.canSend) return;
@@ -186,7 +186,8 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   framesNow(frames: SharedFrames, last = false): void {
     const before = this.connection.queuedBytes;
     this.#share(() => this.#count(frames.messages, this.connection.queueFrames(frames), before));
-    if (!last) this.wake();
+    // What others do upon a write must not come amidst of what they are still to be sent themselves.
+    if (!last || !this.#transport.isQuiet) this.wake();
     else if (!this.#turnAsked) this.#flush();
   }
 

@@ -49,6 +49,8 @@ export interface Transport {
    * where it may not.
    */
   readonly socket: number;
+  /** Whether a write calls nobody but the system: what others bring may hand it on, and call handlers, within the call. */
+  readonly isQuiet: boolean;
 }
 
 /** A stream of Node.js: TLS, anything that a user brings; h2/transport.ts has what is different for HTTP/2. */
@@ -108,6 +110,10 @@ export class StreamTransport implements Transport {
 
   destroy(): void {
     this.#stream.destroy();
+  }
+
+  get isQuiet(): boolean {
+    return false;
   }
 
   get destroyed(): boolean {

@@ -2,8 +2,8 @@
 
 import { createServer } from 'node:http';
 import { duplexPair } from 'node:stream';
-import { expect, test } from 'vitest';
-import { attach, type Peer } from '../../../src/node/index.js';
+import { describe, expect, test } from 'vitest';
+import { attach, broadcast, type Peer } from '../../../src/node/index.js';
 import { atEnd, decode, frame, request, turns, until } from '../support.js';
 
 type OnMessage = (ws: Peer, text: string) => void;
@@ -21,7 +21,10 @@ async function pairs(count: number, onMessage: OnMessage) {
   const peers: Peer[] = [];
   const clients: Client[] = [];
   const server = attach(http, {
-    open: (ws) => void peers.push(ws),
+    open: (ws) => {
+      peers.push(ws);
+      ws.subscribe('t');
+    },
     message: (ws, data) => onMessage(ws, String(data)),
   });
   atEnd(() => server.close({ timeout: 0 }));
@@ -51,7 +54,7 @@ async function pairs(count: number, onMessage: OnMessage) {
     await until(() => peers.length > i, 'the connection to be open');
   }
   await turns();
-  return { peers, clients };
+  return { server, peers, clients };
 }
 
 test('what one connection is sent goes to no other that is written to meanwhile', async () => {
@@ -61,4 +64,19 @@ test('what one connection is sent goes to no other that is written to meanwhile'
   await until(() => clients[1].got.length > 0, 'the answer');
   await turns();
   expect(clients.map(({ got }) => got)).toEqual([['for the first alone'], ['answer to news']]);
+});
+
+describe('while others are still to be given what was published', () => {
+  const ANSWERS: readonly (readonly [name: string, answer: (peers: Peer[], text: string) => void])[] = [
+    ['more is published', (peers, text) => void peers[1].publish('t', text, { except: [] })],
+    ['all are sent something else', (peers, text) => void broadcast(peers.slice(0, 1).concat(peers.slice(2)), text)],
+  ];
+  test.each(ANSWERS)('%s', async (_name, answer) => {
+    const { server, peers, clients } = await pairs(3, (_ws, text) => answer(peers, text));
+    clients[0].onNext = () => clients[1].send('second');
+    server.publish('t', 'first');
+    await until(() => clients[2].got.length > 1, 'both');
+    await turns();
+    expect(clients.map(({ got }) => got)).toEqual([['first', 'second'], ['first'], ['first', 'second']]);
+  });
 });
