@@ -76,6 +76,11 @@ export class Connection {
    * else is done.
    */
   onReady: (() => void) | null = null;
+  /**
+   * Called by `poll` when the peer is about to end the connection and messages can still be queued: they go ahead of our
+   * Close, as do those that were queued before. Null by default.
+   */
+  beforeEnd: (() => void) | null = null;
   readonly #extensions: readonly Extension[];
   /** Only while there is something to read, or in the middle of something. */
   #reader: FrameReader | null = null;
@@ -525,9 +530,9 @@ export class Connection {
       case NEED_DATA:
         if (this.#reader?.isHeldUp) return NEED_DATA;
         if (this.#reader !== null && FrameReader.giveBack(this.#reader)) this.#reader = null;
-        return this.#eof
-          ? this.#fail({ code: CloseCode.ABNORMAL_CLOSURE, reason: '', origin: 'eof', error: null })
-          : NEED_DATA;
+        if (!this.#eof) return NEED_DATA;
+        this.#aboutToEnd();
+        return this.#fail({ code: CloseCode.ABNORMAL_CLOSURE, reason: '', origin: 'eof', error: null });
       case PING:
         if (this.config.autoPong && this.#state === ConnectionState.OPEN) this.#out.pong(this.#peek());
         return PING;
@@ -552,6 +557,7 @@ export class Connection {
   #closeReceived(): Kind {
     const close = parseClose(this.#peek());
     if ('closeCode' in close) return this.#violated(close);
+    this.#aboutToEnd();
     this.#end({ ...close, origin: 'peer', error: null });
     this.#state = nextState(this.#state, Transition.CLOSE_RECEIVED);
     if (this.#state === ConnectionState.REMOTE_CLOSING && this.config.autoClose) this.#sendClose(close.code, '');
@@ -559,9 +565,14 @@ export class Connection {
   }
 
   #violated(violation: Violation): Kind {
+    this.#aboutToEnd();
     if (this.#state === ConnectionState.OPEN) this.#out.close(closePayload(violation.closeCode, violation.message));
     const { closeCode: code, message: reason } = violation;
     return this.#fail({ code, reason, origin: 'violation', error: violationError(violation) });
+  }
+
+  #aboutToEnd(): void {
+    if (this.canSend) this.beforeEnd?.();
   }
 
   /** Ends the connection: the transport at once, for the caller at the next `poll`, ahead of what waits unread. */

@@ -67,13 +67,12 @@ const HOLD_USER = 4;
 
 export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   bucket: number | null = null;
-  /** What was published to this connection, and has to go ahead of what is sent to it. */
-  published: Published | null = null;
   readonly connection: Connection;
   readonly #owner: LinkOwner;
   #transport: Transport;
   #outbox: Outbox | null = null;
   readonly #idle: IdleWatch | null;
+  #published: Published | null = null;
   #holds = 0;
   #pending = 0;
   #corks = 0;
@@ -125,6 +124,16 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
 
   // What the owner's side asks for.
 
+  /** What was published to this connection, and has to go ahead of what is sent to it, and of its end. */
+  get published(): Published | null {
+    return this.#published;
+  }
+
+  set published(published: Published) {
+    this.#published = published;
+    this.connection.beforeEnd = () => published.deliver();
+  }
+
   /** Whether messages can be sent. */
   get canSend(): boolean {
     return this.connection.canSend && !this.#streamClosed && this.#outbox?.isClosing !== true;
@@ -149,7 +158,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
       this.#refused();
       return false;
     }
-    this.published?.deliver();
+    this.#published?.deliver();
     if (typeof data === 'string' && this.#outbox === null) return this.sendNow(data, binary, compress);
     const message = typeof data === 'string' || data instanceof Blob ? data : bytesOf(data);
     if (this.#outbox === null && !(message instanceof Blob)) return this.sendNow(message, binary, compress);
@@ -213,7 +222,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   /** Sends a message that others are sent as well; otherwise as `sendFrames`. */
   sendPrepared(message: PreparedMessage): void {
     if (!this.canSend) return;
-    this.published?.deliver();
+    this.#published?.deliver();
     const { payload, isText, compress } = message;
     const before = this.connection.queuedBytes;
     this.#share(() => {
@@ -240,7 +249,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
    */
   close(code: number, reason: string): void {
     if (!this.canSend) return;
-    this.published?.deliver();
+    this.#published?.deliver();
     if (this.#outbox === null) {
       this.closeNow(code, reason);
       return;

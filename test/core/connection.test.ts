@@ -6,9 +6,11 @@ import { ConnectionConfig } from '../../src/core/options.js';
 import {
   BIN,
   binary,
+  CLOSE,
   CLOSED,
   close,
   cont,
+  type FrameSpec,
   frame,
   hex,
   LOCAL_CLOSING,
@@ -434,4 +436,39 @@ test('bytes that are no frames at all end in a violation or wait, and never in a
       expect([OPEN, CLOSED]).toContain(connection.state);
     }
   }
+});
+
+describe('what `beforeEnd` queues', () => {
+  const ENDS: readonly (readonly [name: string, end: FrameSpec | null, opcodes: number[], code: number])[] = [
+    ['a Close', close(4000), [TEXT, CLOSE], 4000],
+    ['a violation', { opcode: 3 }, [TEXT, CLOSE], 1002],
+    ['a Close that is a violation', close(999), [TEXT, CLOSE], 1002],
+    ['the end of the stream', null, [TEXT], 1006],
+  ];
+
+  test.each(ENDS)('upon %s goes ahead of our Close, once', (_name, end, opcodes, code) => {
+    const { connection, receive, written } = connected(SERVER, { autoClose: true });
+    connection.beforeEnd = () => void connection.queueText('last');
+    receive(text('first'));
+    expect(connection.nextEvent()).toEqual(new TextMessage('first'));
+    expect(written()).toEqual([]);
+    if (end === null) connection.receiveData(null);
+    else receive(end);
+    expect(connection.nextEvent()).toMatchObject({ type: 'close', code });
+    connection.receiveData(null);
+    expect(connection.poll()).toBe(Kind.NEED_DATA);
+    expect(written().map(({ opcode }) => opcode)).toEqual(opcodes);
+  });
+
+  test('is nothing where nothing can be queued any more', () => {
+    const { connection, receive } = connected(SERVER);
+    connection.beforeEnd = () => expect.unreachable();
+    connection.queue(new CloseConnection(1000));
+    receive(close(1000));
+    expect(connection.nextEvent()).toMatchObject({ type: 'close', code: 1000 });
+    const other = connected(SERVER).connection;
+    other.beforeEnd = () => expect.unreachable();
+    other.abort();
+    expect(other.nextEvent()).toMatchObject({ type: 'close', code: 1006 });
+  });
 });

@@ -78,6 +78,27 @@ describe('a connection that is', () => {
   });
 });
 
+const LAST_FRAMES: readonly (readonly [name: string, bytes: Uint8Array])[] = [
+  ['closes', closeFrame(4000)],
+  ['breaks the protocol', Uint8Array.of(0x83, 0x80, 0, 0, 0, 0)],
+];
+
+test.for(LAST_FRAMES)('a peer that %s is given what was published before, as what was sent', async ([_, bytes]) => {
+  const { server, peers, clients } = await hub(2, {
+    message: (ws, data) => {
+      server.publish('t', data);
+      ws.send('between');
+      server.publish('t', 'after it');
+    },
+  });
+  for (const peer of peers) peer.subscribe('t');
+  clients[0].write(frame(1, 'last words'), bytes);
+  await clients[0].closeCode();
+  expect(await received(clients[0], 0)).toEqual(['last words', 'between', 'after it']);
+  expect(clients[0].frames).toHaveLength(4);
+  expect(await received(clients[1], 2)).toEqual(['last words', 'after it']);
+});
+
 test('the server shuts down: everything ends', async () => {
   const { server, peers, clients } = await hub(5);
   for (const [i, ws] of peers.entries()) {
