@@ -3,6 +3,7 @@
  * no socket.
  */
 
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /** Whom a transport tells what happens. */
@@ -58,10 +59,13 @@ export class StreamTransport implements Transport {
   readonly socket: number = -1;
   readonly #stream: Duplex;
   readonly #owner: TransportOwner;
+  readonly #handsOver: boolean;
 
-  constructor(stream: Duplex, owner: TransportOwner) {
+  /** @param handsOver whether what the stream says it has written is the system's, and in no memory of ours any more */
+  constructor(stream: Duplex, owner: TransportOwner, handsOver = stream instanceof Socket) {
     this.#stream = stream;
     this.#owner = owner;
+    this.#handsOver = handsOver;
   }
 
   start(): void {
@@ -94,6 +98,11 @@ export class StreamTransport implements Transport {
 
   write(parts: Uint8Array[]): boolean {
     const stream = this.#stream;
+    if (!this.#handsOver) {
+      // Whoever reads at its other end, in this process say, may be given the very memory, and keep it.
+      stream.write(Buffer.concat(parts), this.#onWritten);
+      return false;
+    }
     const last = parts.length - 1;
     if (last > 0) stream.cork();
     for (let i = 0; i < last; i++) stream.write(parts[i]);

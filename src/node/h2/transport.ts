@@ -70,7 +70,7 @@ export class Http2Transport extends StreamTransport {
   readonly #owner: TransportOwner;
 
   constructor(stream: Http2Stream, owner: TransportOwner) {
-    super(stream, owner);
+    super(stream, owner, true);
     this.#stream = stream;
     this.#owner = owner;
   }
