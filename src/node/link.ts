@@ -154,11 +154,10 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
    * @throws SendLimitError; LocalProtocolError `INVALID_PAYLOAD`, `INVALID_UTF8`
    */
   send(data: Sendable, binary = typeof data !== 'string', compress = true): boolean {
-    if (!this.canSend) {
+    if (!this.#deliver()) {
       this.#refused();
       return false;
     }
-    this.#published?.deliver();
     if (typeof data === 'string' && this.#outbox === null) return this.sendNow(data, binary, compress);
     const message = typeof data === 'string' || data instanceof Blob ? data : bytesOf(data);
     if (this.#outbox === null && !(message instanceof Blob)) return this.sendNow(message, binary, compress);
@@ -221,8 +220,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
 
   /** Sends a message that others are sent as well; otherwise as `sendFrames`. */
   sendPrepared(message: PreparedMessage): void {
-    if (!this.canSend) return;
-    this.#published?.deliver();
+    if (!this.#deliver()) return;
     const { payload, isText, compress } = message;
     const before = this.connection.queuedBytes;
     this.#share(() => {
@@ -230,6 +228,13 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
       else this.#count(1, this.connection.queuePrepared(message), before);
     });
     this.wake();
+  }
+
+  /** Queues what was published before; whether messages can be sent still, where that was too much. */
+  #deliver(): boolean {
+    if (!this.canSend || this.#published === null) return this.canSend;
+    this.#published.deliver();
+    return this.canSend;
   }
 
   /** What is refused to one must not keep the others from it, nor call its owner amidst of them. */

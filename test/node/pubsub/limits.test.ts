@@ -1,8 +1,8 @@
 /** A subscriber that has too much queued: its policy decides, and the others do not notice. */
 
 import { describe, expect, test } from 'vitest';
-import { type Peer, SendLimitError, type ServeOptions } from '../../../src/node/index.js';
-import { closeFrame, noise, turns, until, warningsDuring } from '../support.js';
+import { connect, type Peer, SendLimitError, type ServeOptions } from '../../../src/node/index.js';
+import { closeFrame, noise, start, turns, until, warningsDuring } from '../support.js';
 import { SlowBlob } from '../support-peer.js';
 import { type Hub, hub, received } from './support.js';
 
@@ -64,6 +64,46 @@ describe.each(['refuse', 'drop', 'close'] as const)('%s', (overflow) => {
       else expect(await received(client, 0)).toEqual([]);
     }
     expect(log.filter(([name]) => name === 'error')).toHaveLength(overflow === 'refuse' ? 2 : 0);
+  });
+});
+
+describe('where what was published closes the connection', () => {
+  test('nothing behind it can be sent, in order or behind a Blob', async () => {
+    const { server, peers, clients } = await full({ overflow: 'close' });
+    server.publish('t', noise(150));
+    expect(peers[0].send('behind')).toBe(false);
+    const blob = new SlowBlob([noise(LIMIT - 100)]);
+    peers[1].send(blob);
+    server.publish('t', noise(150));
+    expect(peers[1].send('behind')).toBe(false);
+    blob.gate.resolve();
+    for (const client of clients.slice(0, 2)) expect(await client.closeCode()).toEqual([1013, 'too much is queued']);
+    expect(clients.slice(0, 2).map((client) => client.texts())).toEqual([[], []]);
+    expect(await received(clients[2], 2)).toHaveLength(2);
+  });
+
+  test('others are still given what is compressed elsewhere', async () => {
+    const peers: Peer[] = [];
+    const server = await start({
+      perMessageDeflate: { offThreadFrom: 20_000 },
+      sendHardLimit: LIMIT,
+      overflow: 'close',
+      open: (ws) => void peers.push(ws),
+    });
+    const got: number[][] = [[], []];
+    for (const list of got) {
+      await connect(`ws://127.0.0.1:${server.port}`, {
+        perMessageDeflate: true,
+        message: (_ws, data) => void list.push(data.length),
+      });
+    }
+    peers[0].subscribe('before');
+    for (const ws of peers) ws.subscribe('t');
+    peers[0].send(noise(LIMIT - 100), { compress: false });
+    server.publish('before', noise(150));
+    server.publish('t', 'x'.repeat(30_000));
+    await until(() => got[1].length > 0 && peers[0].isOpen === false, 'the message');
+    expect(got[1]).toEqual([30_000]);
   });
 });
 
