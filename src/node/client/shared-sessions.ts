@@ -224,13 +224,13 @@ class SharedSession implements Timed {
   /** Hands the session to those that wait, as many as it takes; the others look for another. */
   readonly #serve = (): void => {
     const session = this.#session as ClientHttp2Session;
-    if (session.closed) this.#leave();
+    if (this.#hasEnded) this.#leave();
     for (const asking of [...this.#waiting]) {
       this.#waiting.delete(asking);
       const most = this.#mostStreams;
       if (this.#streams >= most) {
         // To look for another at a server that allows none would go on for ever.
-        if (most > 0 || session.closed) asking.onNoRoom(most > 0);
+        if (most > 0 || this.#hasEnded) asking.onNoRoom(most > 0);
         else asking.owner.onFailure('CONNECTION_FAILED', 'the server takes no streams');
         continue;
       }
@@ -244,9 +244,14 @@ class SharedSession implements Timed {
 
   /** As many as are asked for may wait until it is known. */
   get #mostStreams(): number {
+    if (this.#hasEnded) return 0;
     if (!this.#isReady) return Number.POSITIVE_INFINITY;
-    const { closed, remoteSettings } = this.#session as ClientHttp2Session;
-    return closed ? 0 : (remoteSettings.maxConcurrentStreams ?? 0);
+    return (this.#session as ClientHttp2Session).remoteSettings.maxConcurrentStreams ?? 0;
+  }
+
+  /** A session that failed tells its streams first, and of its own end only when its connection is closed. */
+  get #hasEnded(): boolean {
+    return this.#session?.closed === true || this.#session?.destroyed === true;
   }
 
   readonly #onStreamClose = (): void => {

@@ -394,6 +394,24 @@ describe('a session that ends', () => {
     expect((await refusal(secureUrl(port), overH2)).code).toBe('CONNECTION_FAILED');
   });
 
+  test('with an error is not asked by who connects again at once', async () => {
+    let connections = 0;
+    const port = await frameServer((peer) => {
+      const isFirst = connections++ === 0;
+      onRequests(peer, (stream) => {
+        peer.write(okFrame(stream));
+        // Behind it, so that it is open: an answer on a stream that nobody opened.
+        if (isFirst) setImmediate(() => peer.write(headersFrame(98, [[':status', '200']])));
+      });
+    });
+    const again: Promise<Peer>[] = [];
+    const reconnect = () => again.push(open(secureUrl(port), overH2));
+    await open(secureUrl(port), { ...overH2, error: reconnect, close: reconnect });
+    await until(() => again.length === 2, 'an error and a close');
+    for (const peer of await Promise.all(again)) expect(peer.isOpen).toBe(true);
+    expect(connections).toBe(2);
+  });
+
   test('the connection dies before the settings', async () => {
     const port = await frameServer((peer) => peer.socket.destroy());
     expect(await refusal(secureUrl(port), overH2)).toMatchObject({
