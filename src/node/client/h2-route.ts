@@ -25,8 +25,8 @@ export interface SessionSource {
   /**
    * Nobody waits for the answer any more.
    *
-   * @param isSilent whether a request has gone out on the session and nothing came back in time: it may be dead, which
-   *   TCP would find out much later, if at all
+   * @param isSilent whether nothing came back in time, be it to a request or from a session that is to be: it may be
+   *   dead, which TCP would find out much later, if at all
    */
   forget(asking: SessionRequest, isSilent: boolean): void;
   /** Whether a request that was refused without being looked at may be tried on another session. */
@@ -130,7 +130,7 @@ export class H2Route implements Route, SessionRequest {
     this.#over = true;
     const { state, ended } = this.handshake;
     const isLate = state === ConnectionState.CLOSED && !this.heard && !ended;
-    this.#source.forget(this, this.sent && isLate);
+    this.#source.forget(this, isLate);
     const stream = this.#stream;
     if (stream === null) return;
     this.#letGo(stream);

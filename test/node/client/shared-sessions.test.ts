@@ -394,6 +394,28 @@ describe('a session that ends', () => {
     expect((await refusal(secureUrl(port), overH2)).code).toBe('CONNECTION_FAILED');
   });
 
+  test.for([true, false])(
+    'that is silent before its settings is not waited for by all who come, with TLS: %s',
+    async (tls) => {
+      let connections = 0;
+      const port = await frameServer(
+        (peer) => {
+          if (connections++ === 0) peer.onFrame = () => true;
+          else onRequests(peer, (stream) => peer.write(okFrame(stream)));
+        },
+        { plain: !tls },
+      );
+      const url = tls ? secureUrl(port) : plainUrl(port);
+      const waits = new AbortController();
+      const others = refusal(url, { ...overH2, signal: waits.signal });
+      expect((await refusal(url, { ...overH2, handshakeTimeout: 100 })).code).toBe('HANDSHAKE_TIMEOUT');
+      expect((await open(url, overH2)).isOpen).toBe(true);
+      expect(connections).toBe(2);
+      waits.abort();
+      expect((await others).code).toBe('ABORTED');
+    },
+  );
+
   test('with an error is not asked by who connects again at once', async () => {
     let connections = 0;
     const port = await frameServer((peer) => {
