@@ -202,8 +202,9 @@ class Watch implements Timed {
   #mayReset(): boolean {
     const { maxResetRate, resetBurst } = this.#rules;
     const now = wheel.now();
-    // A rate without limit times no time at all is no number.
-    const earned = now === this.#since ? 0 : ((now - this.#since) / 1000) * maxResetRate;
+    // Times no time at all, which is between most resets in quick succession, a rate without limit would be no number.
+    const isUnlimited = maxResetRate === Number.POSITIVE_INFINITY;
+    const earned = isUnlimited ? maxResetRate : ((now - this.#since) / 1000) * maxResetRate;
     this.#allowance = Math.min(resetBurst, this.#allowance + earned) - 1;
     this.#since = now;
     return this.#allowance >= 0;

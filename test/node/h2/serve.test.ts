@@ -8,6 +8,7 @@ import { connect as connectTls } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import { ENHANCE_YOUR_CALM } from '../../../src/node/h2/codes.js';
 import { LocalProtocolError, type ServeOptions, serve } from '../../../src/node/index.js';
+import { wheel } from '../../../src/node/wheel.js';
 import { atEnd, closeFrame, frame, next, request, until } from '../support.js';
 import { ca, openTls, serverTls } from '../support-streams.js';
 import { FramePeer, GOAWAY, HEADERS, headersFrame, PREFACE, rstFrame, SETTINGS, settingsFrame } from './frames.js';
@@ -326,6 +327,25 @@ describe('sessions', () => {
     expect(errors).toContainEqual(expect.objectContaining({ code: 'TOO_MANY_RESETS' }));
     good.write(frame(9, 'x'));
     await good.framesUpTo(1);
+  });
+
+  test('maxResetRate without a limit: also of resets within one millisecond', async () => {
+    const server = await secure({ http2: { maxConcurrentStreams: 1, maxResetRate: Number.POSITIVE_INFINITY } });
+    const frames = await framesTo(server.port);
+    const { now } = wheel;
+    atEnd(() => {
+      wheel.now = now;
+    });
+    const moment = wheel.now();
+    wheel.now = () => moment;
+    for (let id = 1; id < 10; id += 2) {
+      frames.write(headersFrame(id, ASKED));
+      await frames.frame(HEADERS, id);
+      expect(server.size).toBe(1);
+      frames.write(rstFrame(id, 8));
+      await until(() => server.size === 0);
+    }
+    expect(frames.of(GOAWAY)).toEqual([]);
   });
 
   test('streams that the server resets itself do not count', async () => {
