@@ -154,7 +154,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
    * @throws SendLimitError; LocalProtocolError `INVALID_PAYLOAD`, `INVALID_UTF8`
    */
   send(data: Sendable, binary = typeof data !== 'string', compress = true): boolean {
-    if (!this.#deliver()) {
+    if (this.#unwritable || !this.#deliver()) {
       this.#refused();
       return false;
     }
@@ -348,8 +348,11 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   }
 
   onUnwritable(): void {
+    if (this.#streamClosed) return;
     this.#unwritable = true;
-    if ((this.#holds & HOLD_DRAIN) !== 0) this.#release(HOLD_DRAIN);
+    // Whoever waits for a drain would wait for ever, and hold what there is to read yet, which the close is behind.
+    if (this.#owesDrain && !this.#closeTold) this.#drained();
+    else if ((this.#holds & HOLD_DRAIN) !== 0) this.#release(HOLD_DRAIN);
   }
 
   onGoingAway(): void {
@@ -558,7 +561,7 @@ export class Link implements Timed, TurnEnd, TransportOwner, OutboxOwner {
   #refused(): void {
     if (this.#closeTold || this.#draining) return;
     this.#hasRefused = true;
-    if (!this.#streamClosed) return;
+    if (!this.#streamClosed && !this.#unwritable) return;
     this.#drainDue = true;
     this.#askForTurn();
   }

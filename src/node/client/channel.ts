@@ -90,9 +90,9 @@ export class Channel implements LinkOwner {
     return this.#link?.connection.needsDrain ?? false;
   }
 
-  /** Whether the stream is closed, though the end may not have been told yet. */
+  /** Whether the stream is closed, though the end may not have been told yet: one of HTTP/2 may have to be read before. */
   get isLost(): boolean {
-    return this.#stream?.destroyed ?? false;
+    return this.#stream !== null && (this.#stream.destroyed || this.#stream.closed);
   }
 
   /** Bytes queued, with those of frames. */

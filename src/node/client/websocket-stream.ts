@@ -165,7 +165,7 @@ export class WebSocketStream {
   #write(chunk: unknown): Promise<void> | undefined {
     const data = bufferSource(chunk) ?? `${chunk}`;
     const channel = this.#channel;
-    if (channel.readyState !== OPEN || !channel.canSend) {
+    if (channel.readyState !== OPEN || !channel.canSend || channel.isLost) {
       throw new DOMException('the connection is closing: nothing can be written', 'InvalidStateError');
     }
     channel.send(data, typeof data === 'string' ? Buffer.byteLength(data) : data.length);

@@ -171,6 +171,28 @@ describe.for(ENDINGS)('%s', ([name, ending, code, wasClean, [ofHandlers, ofClass
   });
 });
 
+describe('RST_STREAM(NO_ERROR), with something yet to be read', () => {
+  test('a write that waits fails, and those that follow, though nobody reads', async () => {
+    const { url, peer } = await accepting();
+    const stream = new WebSocketStream(url, overH2);
+    const { writable } = await within(stream.opened);
+    const server = await peer;
+    for (let i = 0; i < 3; i++) {
+      server.write(h2Frame(DATA, 0, 1, serverFrame(1, 'x')));
+      await turns(20);
+    }
+    const writer = writable.getWriter();
+    writer.closed.catch(() => {});
+    stream.closed.catch(() => {});
+    const write = writer.write(new Uint8Array(1_000_000)).catch((error: unknown) => error);
+    await server.frame(DATA, 1);
+    server.write(rstFrame(1, 0));
+    expect(await within(write)).toBeInstanceOf(WebSocketError);
+    await expect(within(writer.write('more'))).rejects.toBeInstanceOf(WebSocketError);
+    stream.close();
+  });
+});
+
 describe('GOAWAY(NO_ERROR)', () => {
   test('each WebSocket closes with 1001, and may still receive', async () => {
     const { url, peer } = await accepting();

@@ -393,6 +393,32 @@ describe('the end of a stream', () => {
     ]);
   });
 
+  test('RST_STREAM(NO_ERROR) while a handler waits for a drain, and holds what is to be read: drain, then 1006', async () => {
+    const messages: unknown[] = [];
+    let drained = deferred();
+    const { log, server } = await recorded({
+      drain: () => drained.resolve(),
+      message: async (ws, data) => {
+        messages.push(data);
+        drained = deferred();
+        if (!ws.send(noise(100_000))) await drained.promise;
+      },
+    });
+    const frames = await framesTo(server.port, { settings: { [INITIAL_WINDOW_SIZE]: 0 } });
+    frames.write(headersFrame(1, ASKED), h2Frame(DATA, 0, 1, frame(1, 'first')));
+    await until(() => messages.length === 1);
+    await turns();
+    // It is not read any more: the stream has it, which has no end before.
+    frames.write(
+      h2Frame(DATA, 0, 1, frame(1, 'second')),
+      h2Frame(DATA, 0, 1, frame(1, 'third')),
+      rstFrame(1, NO_ERROR),
+    );
+    await until(() => server.size === 0);
+    expect(messages).toEqual(['first', 'second', 'third']);
+    expect(named(log, 'close')).toEqual([['close', 1006, '']]);
+  });
+
   test.for([PROTOCOL_ERROR, INTERNAL_ERROR, ENHANCE_YOUR_CALM])('RST_STREAM(%d): an error, then 1006', async (code) => {
     const { log, server } = await recorded();
     const frames = await openFrames(server.port);
