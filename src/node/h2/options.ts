@@ -13,8 +13,9 @@ export interface Http2Options {
   readonly maxConcurrentStreams?: number;
   /**
    * How many streams a client may reset in a second, lastingly; 30 by default, and as many at once as it may have. Above
-   * it the session is ended with ENHANCE_YOUR_CALM, and its WebSockets with the error `TOO_MANY_RESETS`. nghttp2 allows
-   * 33, and a thousand at once, whatever is said here.
+   * it the session is ended with ENHANCE_YOUR_CALM, and its WebSockets with the error `TOO_MANY_RESETS`. What a handler
+   * of ordinary requests resets counts as well, because a client may bring that about. nghttp2 allows 33, and a thousand
+   * at once, whatever is said here.
    */
   readonly maxResetRate?: number;
   /** Milliseconds after which a session without a stream is closed; a minute by default. */
