@@ -91,7 +91,8 @@ test('twenty thousand WebSockets on one session', async () => {
     expect(peer.goAway).toBeNull();
     // The session is still there, and so is whatever it would keep of its streams.
     expect(late.objects).toEqual(early.objects);
-    expect(late.memory.held - early.memory.held, 'bytes held').toBeLessThan(512 * KiB);
+    // 70 B each: less than anything that could stay of one, more than code and caches come to.
+    expect(late.memory.held - early.memory.held, 'bytes held').toBeLessThan(1024 * KiB);
     peer.socket.destroy();
   });
   expect(calls['open']).toBe(total);

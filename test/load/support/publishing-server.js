@@ -3,7 +3,7 @@
  * ask for `/slow`, and tells what that costs.
  */
 
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { sendAll } from '../../../dist/kernels/index.js';
 import { serve } from '../../../dist/node/index.js';
 import { peakRss } from './memory.js';
