@@ -1,7 +1,7 @@
 /**
- * Echo servers with permessage-deflate side by side: `node bench/deflate.js [--quick] [--only 0,2] [--rounds 3]`. What `bench/peers.js` compares as
- * well, here with the parameters of compression: JSON in messages that differ, one in flight on each of the connections. Every
- * server compresses whatever comes; what they compress with is in the names.
+ * Echo servers with permessage-deflate side by side: `node bench/deflate.js [--quick] [--only 0,2] [--rounds 3]`. What
+ * `bench/peers.js` compares as well, here with the parameters of compression: JSON in messages that differ, one in flight
+ * on each of the connections. Every server compresses whatever comes; what they compress with is in the names.
  */
 
 import { cpus } from 'node:os';

@@ -3,8 +3,9 @@
 import { readFileSync } from 'node:fs';
 
 /**
- * The most that has been resident, in bytes; what is now where the system does not tell. `process.resourceUsage().maxRSS` is no
- * measure of it: on Linux a child's begins at what its parent had when it was started.
+ * The most that has been resident, in bytes; what is now where the system does not tell.
+ * `process.resourceUsage().maxRSS` is no measure of it: on Linux a child's begins at what its parent had when it was
+ * started.
  */
 export function peakRss() {
   if (process.platform !== 'linux') return process.memoryUsage.rss();
